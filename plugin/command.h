@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/**
+ * @file
+ * The commands of muppy: one table for gdb and the command line.
+ *
+ * A command takes its arguments as getopt_long_only() does, so that gdb's
+ * "-limit 20" and GNU's "--limit=20" are the same, abbreviations included.
+ */
+#ifndef MUPPY_COMMAND_H
+#define MUPPY_COMMAND_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "pyheap/pyheap.h"
+
+/** How a command ended; also the exit status of the command line program. */
+enum command_status {
+  COMMAND_OK = 0,
+  COMMAND_FAILED = 1,  /**< The answer could not be given. */
+  COMMAND_USAGE = 2,   /**< The arguments make no sense. */
+  COMMAND_TARGET = 3,  /**< No heap to read: no debuggee, no Python, … */
+  COMMAND_CANCELED = 4,
+  COMMAND_EVALUATE = 5, /**< gdb must evaluate session->evaluate first. */
+};
+
+/** What a command works on.  One session serves many commands. */
+struct session {
+  struct pyheap *heap;          /**< Opened by session_heap() when needed. */
+  struct pyheap_target target;  /**< What to open. */
+  FILE *out;        /**< The answer. */
+  int width;        /**< Columns of the screen; 0: unlimited. */
+  bool gdb;         /**< Called from gdb. */
+  char *message;    /**< Why the command failed: one line without "muppy: ". */
+  /** In gdb: an operand that is no number, to be evaluated there; set with
+   * COMMAND_EVALUATE.  On the second call the value is in `evaluated`. */
+  char *evaluate;
+  const uint64_t *evaluated;
+  size_t evaluated_count;
+  size_t evaluated_used;
+};
+
+struct command_option {
+  const char *name;      /**< "limit" */
+  const char *argument;  /**< "N|unlimited", or NULL for a flag. */
+  const char *help;      /**< One or more lines. */
+};
+
+struct command {
+  const char *name;      /**< "summary" */
+  const char *operands;  /**< "ADDRESS" for the Usage line, or "". */
+  const char *brief;     /**< One sentence, ending in a period. */
+  const char *help;      /**< Paragraphs, with an example; no trailing newline. */
+  const struct command_option *options; /**< Up to a NULL name. */
+  enum command_status (*run)(struct session *session, int argc, char **argv);
+};
+
+/** The table; name NULL behind the last. */
+extern const struct command commands[];
+
+/** Runs argv[0] with its arguments.  On failure session->message says why. */
+enum command_status command_run(struct session *session, int argc, char **argv);
+
+/** The heap, opened on first use; NULL with the session's message set. */
+struct pyheap *session_heap(struct session *session);
+/** Closes the heap and forgets messages; the target stays. */
+void session_close(struct session *session);
+
+#endif

@@ -1,0 +1,291 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/**
+ * @file
+ * The heap of a CPython process, read from a core file, a live process or
+ * through a debugger.
+ *
+ * Usage: describe the target, pyheap_open() it, ask, pyheap_close() it.  What
+ * is costly is built when first asked for and kept: the objects by
+ * pyheap_find_objects(), the references by pyheap_index_references().
+ *
+ * Every object has a number, its rank by address: 0 .. pyheap_object_count()-1.
+ * Behind the objects come the roots (interpreters, threads, running frames and
+ * what the runtime itself holds), which refer to objects and are none:
+ * pyheap_object_count() .. pyheap_node_count()-1.  Both are *nodes*.
+ *
+ * The library never prints, never exits and trusts nothing it reads from the
+ * target.  It is not thread-safe: one thread at a time calls it for one heap
+ * (it uses threads of its own inside).
+ */
+#ifndef PYHEAP_H
+#define PYHEAP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+/* Errors ------------------------------------------------------------------ */
+
+enum pyheap_error_code {
+  PYHEAP_ERROR_NO_MEMORY,   /**< This process ran out of memory. */
+  PYHEAP_ERROR_OS,          /**< A system call failed; the message names it. */
+  PYHEAP_ERROR_NOT_CORE,    /**< The file is no ELF core file. */
+  PYHEAP_ERROR_FOREIGN,     /**< Another architecture or byte order. */
+  PYHEAP_ERROR_MISMATCH,    /**< The executable is not the one of the core. */
+  PYHEAP_ERROR_NOT_PYTHON,  /**< No CPython runtime in the target. */
+  PYHEAP_ERROR_VERSION,     /**< A CPython version that is not supported. */
+  PYHEAP_ERROR_FAULT,       /**< Memory that was not saved or not mapped. */
+  PYHEAP_ERROR_BAD_DATA,    /**< The target's memory contradicts itself. */
+  PYHEAP_ERROR_NO_OBJECT,   /**< An address at which no object starts. */
+  PYHEAP_ERROR_LIMIT,       /**< A named limit was reached. */
+  PYHEAP_ERROR_CANCELED,    /**< The caller asked to stop. */
+};
+
+struct pyheap_error {
+  enum pyheap_error_code code;
+  uint64_t address;    /**< The address it is about, or 0. */
+  const char *message; /**< One line, no trailing newline or period. */
+};
+
+/** Frees an error; NULL is fine.  Running out of memory is a static object. */
+void pyheap_error_destroy(struct pyheap_error *error);
+
+/** All functions that can fail return NULL on success, else an error that the
+ * caller must destroy; output parameters are then left as they were. */
+#define PYHEAP_MUST_CHECK __attribute__((warn_unused_result))
+
+/* Opening a heap ---------------------------------------------------------- */
+
+/** Memory as a debugger sees it.  Reads all LENGTH bytes at ADDRESS or fails. */
+struct pyheap_reader {
+  void *context;
+  bool (*read)(void *context, uint64_t address, void *buffer, size_t length);
+};
+
+/** Tells how far long work is and whether to stop.  Called from the thread
+ * that called the library, a few times a second at most. */
+struct pyheap_progress {
+  void *context;
+  /** STAGE is a static text such as "finding objects"; TOTAL 0 = unknown.
+   * Returns false to cancel. */
+  bool (*step)(void *context, const char *stage, uint64_t done, uint64_t total);
+};
+
+/** One file mapped in the target, as a debugger resolved it. */
+struct pyheap_file {
+  const char *path;   /**< Where to find it on this machine. */
+  uint64_t text_start; /**< Address of its first mapped byte, or of .text. */
+};
+
+/** What to read.  Exactly one of core, pid and reader+pid/core must be usable:
+ * a core or a pid that this process cannot read falls back to the reader. */
+struct pyheap_target {
+  const char *core;  /**< Path of a core file, or NULL. */
+  const char *exe;   /**< Path of the executable, or NULL: the core names it. */
+  pid_t pid;         /**< A live process, or 0. */
+  bool stopped;      /**< The process is stopped already (by a debugger). */
+  const struct pyheap_reader *reader;     /**< Or NULL. */
+  const struct pyheap_progress *progress; /**< Or NULL. */
+  const struct pyheap_file *files;        /**< What a debugger resolved. */
+  size_t file_count;
+  unsigned threads;  /**< 0: as many as there are processors. */
+};
+
+struct pyheap;
+
+/**
+ * Opens the target, finds and checks its CPython runtime.
+ * @param[out] ret The heap; destroy with pyheap_close().
+ * Errors: all codes but NO_OBJECT.  The strings of TARGET are copied; the
+ * reader and progress callbacks must outlive the heap.
+ */
+PYHEAP_MUST_CHECK struct pyheap_error *
+pyheap_open(const struct pyheap_target *target, struct pyheap **ret);
+void pyheap_close(struct pyheap *heap);
+
+/** Finds every object (idempotent).  Everything below needs it, but
+ * pyheap_info(). */
+PYHEAP_MUST_CHECK struct pyheap_error *
+pyheap_find_objects(struct pyheap *heap);
+/** Builds the index of references in both directions (idempotent). */
+PYHEAP_MUST_CHECK struct pyheap_error *
+pyheap_index_references(struct pyheap *heap);
+
+/* What was found ---------------------------------------------------------- */
+
+/** Something that could not be read or understood, counted by kind. */
+struct pyheap_problem {
+  const char *what;   /**< Such as "type pointer that is no type". */
+  uint64_t address;   /**< Where it was first seen. */
+  uint64_t count;
+};
+
+struct pyheap_info {
+  uint32_t hexversion;     /**< As sys.hexversion, 0x030b02f0 for 3.11.2. */
+  char version[24];        /**< "3.11.2" */
+  bool debug;              /**< A --with-pydebug build. */
+  bool free_threaded;
+  const char *recognised;  /**< How the runtime was found, in words. */
+  const char *source;      /**< "core file PATH", "process 123", … */
+  const char *exe;         /**< The file that holds the runtime, or NULL. */
+  uint64_t runtime;        /**< Address of _PyRuntime. */
+  uint32_t interpreters, threads, frames;
+  uint64_t memory_bytes;   /**< Bytes of the target that can be read. */
+  uint64_t missing_bytes;  /**< Bytes mapped in the target that cannot. */
+  const char *const *notes; /**< Lines about files that are missing or differ. */
+  size_t note_count;
+  const struct pyheap_problem *problems;
+  size_t problem_count;
+  /* From here on 0 before pyheap_find_objects(). */
+  uint64_t tracked, reachable, roots;
+  uint64_t tracked_bytes, reachable_bytes;
+  /* From here on 0 before pyheap_index_references(). */
+  uint64_t visited_references, owned_references, probable_references;
+  uint64_t refcount_exact;  /**< Objects whose ob_refcnt is explained. */
+  uint64_t refcount_high;   /**< … that have more than references were found. */
+  uint64_t refcount_low;    /**< … that have fewer. */
+};
+
+/** Valid until the next call that takes the heap. */
+const struct pyheap_info *pyheap_info(struct pyheap *heap);
+
+/* Nodes: objects and roots ------------------------------------------------ */
+
+typedef uint32_t pyheap_node;
+#define PYHEAP_NO_NODE UINT32_MAX
+
+pyheap_node pyheap_object_count(const struct pyheap *heap);
+pyheap_node pyheap_node_count(const struct pyheap *heap);
+/** The object that starts at ADDRESS, or a root of that address, or
+ * PYHEAP_NO_NODE. */
+pyheap_node pyheap_node_at(const struct pyheap *heap, uint64_t address);
+/** The object before (or at) and after ADDRESS; PYHEAP_NO_NODE at the ends. */
+void pyheap_nodes_near(const struct pyheap *heap, uint64_t address,
+                       pyheap_node *before, pyheap_node *after);
+uint64_t pyheap_address(const struct pyheap *heap, pyheap_node node);
+bool pyheap_is_root(const struct pyheap *heap, pyheap_node node);
+
+enum pyheap_root_kind {
+  PYHEAP_ROOT_RUNTIME,     /**< Static objects and what C variables hold. */
+  PYHEAP_ROOT_INTERPRETER,
+  PYHEAP_ROOT_THREAD,
+  PYHEAP_ROOT_FRAME,       /**< A running Python function. */
+};
+enum pyheap_root_kind pyheap_root_kind(const struct pyheap *heap,
+                                       pyheap_node root);
+/** "interpreter 0", "thread 4711", "frame handler (app.py:42)". */
+const char *pyheap_root_name(const struct pyheap *heap, pyheap_node root);
+
+/** As sys.getsizeof(), in bytes; 0 for a root. */
+uint64_t pyheap_size(const struct pyheap *heap, pyheap_node object);
+/** ob_refcnt; -1 for an immortal object, 0 for a root. */
+int64_t pyheap_refcount(const struct pyheap *heap, pyheap_node object);
+/** As gc.is_tracked(). */
+bool pyheap_is_tracked(const struct pyheap *heap, pyheap_node object);
+/** 0, 1, 2; 3 for the permanent generation; -1 for what is in none. */
+int pyheap_generation(const struct pyheap *heap, pyheap_node object);
+/** len() of the containers and strings of the interpreter; -1 for others. */
+int64_t pyheap_length(const struct pyheap *heap, pyheap_node object);
+/**
+ * The value in short, in at most LIMIT characters (… when cut): numbers and
+ * strings as repr() has them, containers as "len=3", functions, modules, types,
+ * frames and code by name, "" where there is none to show.
+ * @param[out] ret Printable UTF-8, without control characters; free() it.
+ */
+PYHEAP_MUST_CHECK struct pyheap_error *
+pyheap_value(const struct pyheap *heap, pyheap_node node, size_t limit,
+             char **ret);
+
+/* Types ------------------------------------------------------------------- */
+
+struct pyheap_type {
+  uint64_t address;
+  /** Module and qualified name; builtins bare.  UTF-8 from the target, may
+   * hold control characters: escape it. */
+  const char *name;
+  uint32_t base;      /**< Index of tp_base, or UINT32_MAX. */
+  const uint32_t *mro; /**< Indexes of __mro__ (itself first). */
+  uint32_t mro_count;
+  bool layout_known;  /**< false: references of instances may be guesses. */
+};
+/** Types are numbered 0 .. pyheap_type_count()-1, in no order. */
+uint32_t pyheap_type_count(const struct pyheap *heap);
+const struct pyheap_type *pyheap_type(const struct pyheap *heap,
+                                      uint32_t index);
+/** The index of an object's type; UINT32_MAX for a root. */
+uint32_t pyheap_type_of(const struct pyheap *heap, pyheap_node object);
+/** Whether type INDEX is BASE or derives from it. */
+bool pyheap_is_subtype(const struct pyheap *heap, uint32_t index,
+                       uint32_t base);
+
+/* References -------------------------------------------------------------- */
+
+enum pyheap_reference_kind {
+  PYHEAP_VISITED,  /**< What the type's tp_traverse visits (gc.get_referents). */
+  PYHEAP_OWNED,    /**< Every other strong reference. */
+  PYHEAP_PROBABLE, /**< Found by scanning an object of unknown layout. */
+};
+
+enum pyheap_name_form {
+  PYHEAP_NAME_TEXT,      /**< value: const char *, shown as it is. */
+  PYHEAP_NAME_ATTRIBUTE, /**< value: address of a str:  .cache */
+  PYHEAP_NAME_ITEM,      /**< value: address of the key: ['sessions'] */
+  PYHEAP_NAME_KEY,       /**< value: address of the key: key 'sessions' */
+  PYHEAP_NAME_INDEX,     /**< value: the index:          [3] */
+  PYHEAP_NAME_LOCAL,     /**< value: address of a str:   local req */
+  PYHEAP_NAME_STACK,     /**< value: the index:          stack 2 */
+  PYHEAP_NAME_OFFSET,    /**< value: byte offset:        +0x28? */
+};
+
+struct pyheap_name {
+  enum pyheap_name_form form;
+  uint64_t value;
+};
+
+struct pyheap_reference {
+  uint64_t target;           /**< Address of the object referred to. */
+  enum pyheap_reference_kind kind;
+  struct pyheap_name name;
+};
+
+/**
+ * Every reference that NODE holds, with multiplicity, in the order in which
+ * its type visits them, owned ones last.  Needs pyheap_find_objects().
+ * FN returns false to stop.
+ */
+typedef bool pyheap_reference_fn(void *context,
+                                 const struct pyheap_reference *reference);
+void pyheap_referents(const struct pyheap *heap, pyheap_node node,
+                      pyheap_reference_fn *fn, void *context);
+
+/**
+ * The nodes that refer to OBJECT, ascending, each once for every reference.
+ * Needs pyheap_index_references().  Valid until pyheap_close().
+ */
+const pyheap_node *pyheap_referrers(const struct pyheap *heap,
+                                    pyheap_node object, size_t *count);
+
+/** A reference's name as text, printable; LIMIT characters at most.  free() */
+PYHEAP_MUST_CHECK struct pyheap_error *
+pyheap_name_text(const struct pyheap *heap, struct pyheap_name name,
+                 size_t limit, char **ret);
+
+/* Analyses ---------------------------------------------------------------- */
+
+struct pyheap_summary_row {
+  uint32_t type;
+  uint64_t count;
+  uint64_t bytes;
+};
+
+/**
+ * Counts the objects by type.
+ * @param tracked_only  only what the collector tracks.
+ * @param[out] ret Array of *COUNT rows, unsorted, no empty row; free() it.
+ */
+PYHEAP_MUST_CHECK struct pyheap_error *
+pyheap_summarize(struct pyheap *heap, bool tracked_only,
+                 struct pyheap_summary_row **ret, size_t *count);
+
+#endif
