@@ -1,0 +1,319 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Compares what muppy finds in a heap with what the program itself wrote down.
+
+A fixture writes the truth about its heap and freezes (fixtures/truth.py); then
+every way to read that heap is asked to export it, and the two are compared
+object by object.  `truth.py --self-check` needs no muppy: it proves that the
+truth is true of the frozen process and of its core files.
+"""
+import argparse
+import collections
+import json
+import os
+import struct
+import sys
+import time
+
+import common
+from common import Failure
+
+# What may differ, by check and type name, each with its reason.  Nothing is
+# tolerated by number.
+EXCEPTIONS = {
+    # References that only the C code of a module can find.
+    "referents": {},
+    "size": {},
+    "missing": {},
+}
+CHECKS = ("missing", "type", "size", "refcount", "tracked", "referents")
+# Types of a failed check that are printed, and addresses of each.
+TYPES_SHOWN = 15
+ADDRESSES_SHOWN = 3
+
+
+class Heap:
+    """Objects by address, as a truth file or an export has them."""
+
+    def __init__(self, path):
+        self.header = {}
+        self.roots = []
+        self.objects = {}
+        with open(path, encoding="utf-8") as file:
+            for line in file:
+                row = json.loads(line)
+                if "header" in row:
+                    self.header = row["header"]
+                elif "address" in row:
+                    self.objects[row["address"]] = row
+                else:
+                    self.roots.append(row)
+
+
+def compare(truth, export):
+    """Mismatches by check: each a list of (type, address, detail)."""
+    wrong = {check: [] for check in CHECKS}
+    wrong["excess"] = []
+    found = export.objects
+    for address, true in truth.objects.items():
+        name = true["type"]
+        seen = found.get(address)
+        if seen is None:
+            wrong["missing"].append((name, address, ""))
+            continue
+        for key in ("type", "size", "refcount", "tracked"):
+            if true[key] != seen.get(key) and true[key] != -1:
+                wrong[key].append((name, address, "%s, not %s"
+                                   % (seen.get(key), true[key])))
+        if true["referents"] != seen["referents"]:
+            less, more = difference(true["referents"], seen["referents"])
+            if less or more:
+                wrong["referents"].append((name, address, "; ".join(
+                    explain(word, which, truth, export)
+                    for word, which in (("lacks", less), ("excess", more))
+                    if which)))
+    for address, seen in found.items():
+        if seen["tracked"] and address not in truth.objects:
+            wrong["excess"].append((seen["type"], address, "tracked, not known"))
+    return wrong
+
+
+def difference(true, seen):
+    """What SEEN lacks and what it has too much, multiplicity counted."""
+    true, seen = collections.Counter(true), collections.Counter(seen)
+    return list((true - seen).elements()), list((seen - true).elements())
+
+
+def explain(word, addresses, truth, export):
+    names = []
+    for address in addresses[:4]:
+        row = truth.objects.get(address) or export.objects.get(address)
+        names.append("%s %s" % (address, row["type"] if row else "(no object)"))
+    return "%s %d: %s" % (word, len(addresses), ", ".join(names))
+
+
+def report(results, title, wrong, total):
+    for check in (*CHECKS, "excess"):
+        excused = EXCEPTIONS.get(check, {})
+        bad = [row for row in wrong[check] if row[0] not in excused]
+        results.check("%s: %s" % (title, check), not bad,
+                      "%d of %d objects" % (len(bad), total))
+        by_type = collections.defaultdict(list)
+        for name, address, detail in bad:
+            by_type[name].append((address, detail))
+        ranking = sorted(by_type.items(), key=lambda item: -len(item[1]))
+        for name, rows in ranking[:TYPES_SHOWN]:
+            print("  %7d %s" % (len(rows), name))
+            for address, detail in rows[:ADDRESSES_SHOWN]:
+                print("          %s %s" % (address, detail))
+        if len(ranking) > TYPES_SHOWN:
+            print("          … %d more types" % (len(ranking) - TYPES_SHOWN))
+
+
+def explained(export):
+    """How many objects have exactly the references that their count says."""
+    counts = collections.Counter()
+    for row in (*export.objects.values(), *export.roots):
+        for kind in ("referents", "owned", "probable"):
+            counts.update(row.get(kind, ()))
+    exact = low = high = 0
+    for address, row in export.objects.items():
+        if row["refcount"] == counts[address]:
+            exact += 1
+        elif row["refcount"] > counts[address]:
+            high += 1
+        else:
+            low += 1
+    return exact, high, low
+
+
+def check_export(results, title, reader, truth, directory, **where):
+    output = os.path.join(directory, "export.jsonl")
+    if os.path.exists(output):
+        os.unlink(output)
+    started = time.monotonic()
+    try:
+        said = reader.ask(["export", "-format", "jsonl", "-output", output], **where)
+        if not os.path.exists(output):
+            raise Failure("no export was written: " + said.strip()[-500:])
+    except Failure as failure:
+        results.check(title, False, str(failure))
+        return
+    seconds = time.monotonic() - started
+    try:
+        export = Heap(output)
+    except ValueError as error:
+        results.check(title, False, "the export is no JSON: %s" % error)
+        return
+    exact, high, low = explained(export)
+    total = len(export.objects)
+    print("%s: %d objects, %d in the truth, exported in %.2f s; counts "
+          "explained: %d (%.2f %%), %d have fewer references, %d more" % (
+              title, total, len(truth.objects), seconds, exact,
+              100.0 * exact / max(total, 1), high, low))
+    report(results, title, compare(truth, export), len(truth.objects))
+
+
+def load_truth(results, title, fixture):
+    truth = Heap(fixture.truth)
+    header = truth.header
+    results.check(title + ": the truth is whole",
+                  header["objects"] == len(truth.objects)
+                  and not header["strange"] and not header["unsized"]
+                  and not header.get("failed"),
+                  "%s" % {key: header.get(key) for key in
+                          ("objects", "strange", "unsized", "failed")})
+    return truth
+
+
+# The truth held against the memory itself, without muppy ---------------------
+
+
+def process_memory(pid):
+    """Reads words of a process."""
+    file = open("/proc/%d/mem" % pid, "rb", buffering=0)
+
+    def read(address, length):
+        return os.pread(file.fileno(), length, address)
+    return read
+
+
+def core_memory(path):
+    """Reads words of a core file's segments."""
+    file = open(path, "rb")
+    header = file.read(64)
+    offset, = struct.unpack_from("<Q", header, 32)
+    size, count = struct.unpack_from("<HH", header, 54)
+    segments = []
+    file.seek(offset)
+    for _ in range(count):
+        kind, _, where, address, _, length = struct.unpack_from(
+            "<IIQQQQ", file.read(size))
+        if kind == 1 and length:
+            segments.append((address, address + length, where))
+
+    def read(address, length):
+        for start, end, where in segments:
+            if start <= address < end:
+                return os.pread(file.fileno(), length, where + address - start)
+        return b""
+    return read
+
+
+def check_memory(results, title, truth, read):
+    """Counts as the truth has them, and one type name for every type pointer;
+    objects of unsaved pages are left out."""
+    wrong_counts, wrong_types, unread = [], [], 0
+    name_of_type = {}
+    for address, row in truth.objects.items():
+        data = read(int(address, 16), 16)
+        if len(data) != 16:
+            unread += 1
+            continue
+        count, of = struct.unpack("<qQ", data)
+        if count != row["refcount"]:
+            wrong_counts.append(address)
+        if name_of_type.setdefault(of, row["type"]) != row["type"]:
+            wrong_types.append(address)
+    results.check(title + ": counts", not wrong_counts,
+                  "%d differ: %s" % (len(wrong_counts), wrong_counts[:5]))
+    results.check(title + ": types", not wrong_types,
+                  "%d differ: %s" % (len(wrong_types), wrong_types[:5]))
+    results.check(title + ": readable", unread * 10 < len(truth.objects),
+                  "%d not readable" % unread)
+
+
+# The ways to get a heap ------------------------------------------------------
+
+
+def test_kernel(results, options, python, title):
+    hindrance = common.kernel_core_hindrance()
+    if hindrance:
+        results.skip(title, hindrance)
+        return
+    with common.scratch() as directory:
+        with common.Fixture(python, options.fixture, directory, "abort",
+                            options.arguments) as fixture:
+            core = fixture.kernel_core()
+            truth = load_truth(results, title, fixture)
+            if options.self_check:
+                check_memory(results, title, truth, core_memory(core))
+                return
+            for reader in options.readers:
+                check_export(results, title + ", " + reader.name, reader, truth,
+                             directory, core=core, exe=truth.header["executable"])
+
+
+def test_waiting(results, options, python, title):
+    """gcore's core file, and the live process itself."""
+    with common.scratch() as directory:
+        with common.Fixture(python, options.fixture, directory, "pause",
+                            options.arguments) as fixture:
+            truth = load_truth(results, title, fixture)
+            if options.self_check:
+                for attempt in ("at once", "later"):
+                    check_memory(results, "%s, live, %s" % (title, attempt),
+                                 truth, process_memory(fixture.pid))
+                    time.sleep(1)
+            if "live" in options.how and not options.self_check:
+                for reader in options.readers:
+                    check_export(results, "%s, live, %s" % (title, reader.name),
+                                 reader, truth, directory, pid=fixture.pid)
+            if "gcore" not in options.how:
+                return
+            core = fixture.gcore()
+            if options.self_check:
+                check_memory(results, title + ", gcore", truth, core_memory(core))
+                return
+            for reader in options.readers:
+                check_export(results, "%s, gcore, %s" % (title, reader.name),
+                             reader, truth, directory, core=core,
+                             exe=truth.header["executable"])
+
+
+def parse_options():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--self-check", action="store_true",
+                        help="hold the truth against memory, without muppy")
+    parser.add_argument("--python", action="append", metavar="PATH",
+                        help="an interpreter to test (default: python3.11 and "
+                        "python3.11d)")
+    parser.add_argument("--fixture", default="zoo.py")
+    parser.add_argument("--argument", action="append", default=[], metavar="ARG",
+                        dest="arguments", help="passed to the fixture")
+    parser.add_argument("--how", default="kernel,gcore,live",
+                        help="kernel, gcore, live: comma separated")
+    parser.add_argument("--reader", default="",
+                        help="only the readers whose name has this text")
+    parser.add_argument("--verbose", action="store_true")
+    options = parser.parse_args()
+    options.python = options.python or ["python3.11", "python3.11d"]
+    options.how = options.how.split(",")
+    options.readers = [reader for reader in common.readers()
+                       if options.reader in reader.name]
+    return options
+
+
+def main():
+    options = parse_options()
+    results = common.Results(options.verbose)
+    for name in options.python:
+        python = common.interpreter(name)
+        if not python:
+            results.skip(name, "not on this machine")
+            continue
+        tests = []
+        if "kernel" in options.how:
+            tests.append((test_kernel, os.path.basename(name) + ", kernel"))
+        if "gcore" in options.how or "live" in options.how:
+            tests.append((test_waiting, os.path.basename(name)))
+        for test, title in tests:
+            try:
+                test(results, options, python, title)
+            except Failure as failure:
+                results.check(title, False, str(failure))
+    return results.close()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
