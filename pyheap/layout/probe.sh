@@ -1,0 +1,82 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# Reads the facts of facts.def from the DWARF of an interpreter, with gdb.
+#
+#   probe.sh PYTHON           writes cpython_*.c to standard output
+#   probe.sh --check PYTHON   compares with the built-in values; exit 1 when
+#                             they differ, 2 when nothing can be compared
+#   probe.sh --values PYTHON  prints "fact value" lines
+#
+# PYTHON is a program that can be run; its debug information is found by gdb
+# (in the file, by build-id under the debug directories, or through debuginfod
+# when that is set up).  Facts that it does not know are left out, which means
+# FACT_ABSENT.
+set -eu
+
+here=$(cd "$(dirname "$0")" && pwd)
+gdb=${GDB:-gdb}
+
+usage() {
+  echo "usage: probe.sh [--check|--values] PYTHON" >&2
+  exit 2
+}
+
+mode=write
+case ${1-} in
+--check) mode=check; shift ;;
+--values) mode=values; shift ;;
+-*) usage ;;
+esac
+[ $# -eq 1 ] || usage
+. "$here/probe_common.sh"
+describe_python "$1"
+
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+list_spellings >"$work/spellings"
+
+# The library that holds the interpreter, if it is shared, holds its types too.
+program=$(ldd "$python" 2>/dev/null |
+  awk '$1 ~ /^libpython/ && $3 ~ /^\// { print $3; exit }')
+[ -n "$program" ] || program=$(readlink -f "$python")
+
+# Extension modules are mapped at addresses that do not overlap; only their
+# types matter.  Names of one file only come last: "list" changes the file that
+# gdb prefers.
+{
+  echo "set confirm off"
+  echo "set width 0"
+  echo "set max-value-size unlimited"
+  echo "file $program"
+  base=$((0x100000000))
+  for module in "$dynload"/*"$ext_suffix"; do
+    [ -f "$module" ] || continue
+    base=$((base + 0x10000000))
+    echo "add-symbol-file $module $base"
+  done
+  awk -F '\t' '$2 == "-"' "$work/spellings" | emit_gdb
+  awk -F '\t' '$2 != "-"' "$work/spellings" | emit_gdb
+} >"$work/script"
+
+# Errors of single commands are expected and do not stop a script on stdin.
+"$gdb" -nx -q <"$work/script" >"$work/out" 2>"$work/errors" || true
+# Alternatives are in order of preference.
+awk '{ sub(/^(\(gdb\) )+/, "") }
+     /^@ FACT_/ && $3 ~ /^[0-9]+$/ && !($2 in seen) { seen[$2] = 1; print $2, $3 }' \
+  "$work/out" >"$work/values"
+if ! grep -q '^FACT_PyObject__SIZE ' "$work/values"; then
+  echo "probe.sh: $program has no debug information that gdb finds" >&2
+  exit 2
+fi
+
+case $mode in
+values) cat "$work/values" ;;
+check) compare_values "$work/values" both ;;
+write)
+  build_id=$(readelf -n "$program" 2>/dev/null |
+    awk '/Build ID:/ { print $3; exit }')
+  write_layout "$work/values" \
+    "DWARF of ${program##*/}, $full_version, build-id ${build_id:-none}"
+  ;;
+esac
