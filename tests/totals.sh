@@ -47,7 +47,7 @@ $(sed -n 's/^\(python[0-9.a-z]*\), .*objects.*/\1/p' "$log")"
     exit
   fi
   for name in $(echo "$interpreters" | sort -u); do
-    echo "heaps of $name ($("$name" --version 2>&1 || echo gone)) were checked"
+    echo "heaps of $name ($(PATH=/usr/bin:/usr/local/bin:$PATH "$name" --version 2>&1)) were checked"
   done
   line="$passed passed, $failed failed"
   [ "$skipped" -eq 0 ] || line="$line, $skipped skipped"
