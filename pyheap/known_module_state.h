@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/**
+ * @file
+ * What modules written in C keep in their state.
+ */
+#ifndef PYHEAP_KNOWN_MODULE_STATE_H
+#define PYHEAP_KNOWN_MODULE_STATE_H
+
+#include "known_type.h"
+
+/** The references in the state (md_state) of MODULE, a module object: what its
+ * definition's m_traverse visits, then what else it owns. */
+void known_module_state_visit(struct visit *visit,
+                              const struct object *module);
+
+#endif
