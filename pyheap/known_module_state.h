@@ -10,7 +10,6 @@
 
 /** The references in the state (md_state) of MODULE, a module object: what its
  * definition's m_traverse visits, then what else it owns. */
-void known_module_state_visit(struct visit *visit,
-                              const struct object *module);
+void known_module_state_visit(struct visit *visit, const struct object *module);
 
 #endif

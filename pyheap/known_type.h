@@ -58,6 +58,8 @@ int64_t heap_refcount(const struct pyheap *heap, uint64_t address);
 /** As __sizeof__ of the object at ADDRESS *with* what sys.getsizeof adds; 0
  * when there is none. */
 uint64_t heap_getsizeof(const struct pyheap *heap, uint64_t address);
+/** Whether an object starts at ADDRESS. */
+bool heap_is_object(const struct pyheap *heap, uint64_t address);
 /** Basic size and tp_itemsize of an object's type, and |ob_size|; 0 where the
  * type has no items. */
 uint64_t object_basicsize(const struct object *object);
@@ -99,6 +101,8 @@ enum member_kind {
   MEMBER_VISITED, /**< A pointer that tp_traverse visits. */
   MEMBER_OWNED,   /**< A strong reference that it does not visit. */
   MEMBER_TYPE,    /**< tp_traverse visits Py_TYPE(self). */
+  MEMBER_TYPE_ELSEWHERE, /**< Another object reports the reference that this
+                              one holds to its (heap) type. */
 };
 
 struct member {
@@ -129,6 +133,7 @@ struct member {
    .name = name_}
 #define OWN_TYPE {.kind = MEMBER_TYPE}
 #define OWN_TYPE_SINCE(version) {.kind = MEMBER_TYPE, .since = version}
+#define TYPE_ELSEWHERE {.kind = MEMBER_TYPE_ELSEWHERE}
 
 /** Types that other parts of the library treat by name. */
 enum object_kind {
@@ -161,8 +166,9 @@ extern const struct known_type known_modules[];
 /** A module in C: what its m_traverse visits in its state (md_state).  Member
  * offsets count from the state's start. */
 struct known_module_state {
-  const char *name; /**< The module's name: "_functools". */
-  struct member members[200];
+  const char *name; /**< The m_name of its definition: "_functools". */
+  uint16_t size;    /**< The fact that must equal its definition's m_size. */
+  struct member members[32];
 };
 extern const struct known_module_state known_module_states[];
 

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/**
+ * @file
+ * The functions behind the rows of known_modules.c.
+ */
+#ifndef PYHEAP_KNOWN_MODULES_H
+#define PYHEAP_KNOWN_MODULES_H
+
+#include "known_type.h"
+
+/* known_modules_inherit.c: types that are another type with members added. */
+void visit_as_dict(struct visit *visit, const struct object *object);
+void visit_as_exception(struct visit *visit, const struct object *object);
+void visit_as_list(struct visit *visit, const struct object *object);
+void visit_as_oserror(struct visit *visit, const struct object *object);
+void visit_as_tuple(struct visit *visit, const struct object *object);
+void visit_as_type(struct visit *visit, const struct object *object);
+uint64_t size_as_dict(const struct pyheap *heap, const struct object *object);
+uint64_t size_as_list(const struct pyheap *heap, const struct object *object);
+uint64_t size_as_type(const struct pyheap *heap, const struct object *object);
+
+/* known_modules_visit.c, known_modules_visit_text.c: references outside the
+ * object or under a condition. */
+void visit_ctypes_plain_type(struct visit *visit, const struct object *object);
+void visit_ctypes_type(struct visit *visit, const struct object *object);
+void visit_curses_panel(struct visit *visit, const struct object *object);
+void visit_datetime_datetime(struct visit *visit, const struct object *object);
+void visit_datetime_time(struct visit *visit, const struct object *object);
+void visit_deque(struct visit *visit, const struct object *object);
+void visit_element(struct visit *visit, const struct object *object);
+void visit_element_iterator(struct visit *visit, const struct object *object);
+void visit_expat_parser(struct visit *visit, const struct object *object);
+void visit_lru_cache(struct visit *visit, const struct object *object);
+void visit_lsprof_profiler(struct visit *visit, const struct object *object);
+void visit_multibyte_codec(struct visit *visit, const struct object *object);
+void visit_pickle_data(struct visit *visit, const struct object *object);
+void visit_pickler(struct visit *visit, const struct object *object);
+void visit_sqlite_connection(struct visit *visit, const struct object *object);
+void visit_tee_data(struct visit *visit, const struct object *object);
+void visit_unpickler(struct visit *visit, const struct object *object);
+void visit_zoneinfo(struct visit *visit, const struct object *object);
+
+/* known_modules_size.c: what weighs more than basic size and items. */
+uint64_t size_array_array(const struct pyheap *heap,
+                          const struct object *object);
+uint64_t size_ctypes_stgdict(const struct pyheap *heap,
+                             const struct object *object);
+uint64_t size_decimal(const struct pyheap *heap, const struct object *object);
+uint64_t size_deque(const struct pyheap *heap, const struct object *object);
+uint64_t size_element(const struct pyheap *heap, const struct object *object);
+uint64_t size_io_buffered(const struct pyheap *heap,
+                          const struct object *object);
+uint64_t size_io_bytesio(const struct pyheap *heap,
+                         const struct object *object);
+uint64_t size_itertools_combinations(const struct pyheap *heap,
+                                     const struct object *object);
+uint64_t size_itertools_cwr(const struct pyheap *heap,
+                            const struct object *object);
+uint64_t size_itertools_permutations(const struct pyheap *heap,
+                                     const struct object *object);
+uint64_t size_itertools_product(const struct pyheap *heap,
+                                const struct object *object);
+uint64_t size_pickler(const struct pyheap *heap, const struct object *object);
+uint64_t size_struct_struct(const struct pyheap *heap,
+                            const struct object *object);
+uint64_t size_unpickler(const struct pyheap *heap, const struct object *object);
+
+/* Blocks of memory that an object points to. */
+
+/** COUNT entries of SIZE bytes at ADDRESS, or NULL when not all can be read;
+ * a COUNT from the target may be anything. */
+const uint8_t *memory_array(const struct pyheap *heap, uint64_t address,
+                            uint64_t count, int32_t size);
+/** The pointer-sized word at ADDRESS + OFFSET; 0 when it cannot be read or
+ * OFFSET is absent. */
+uint64_t memory_word(const struct pyheap *heap, uint64_t address,
+                     int32_t offset);
+/** An int of the object itself; 0 for an absent fact. */
+int32_t object_int(const struct object *object, int32_t offset);
+
+#endif

@@ -1,0 +1,341 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * References of module types that lie outside the object or hold under a
+ * condition: containers, ctypes, dates, databases.
+ */
+#include "known_modules.h"
+
+#include <stdlib.h>
+
+enum {
+  /* More links than any cache that fits into memory. */
+  LIMIT_LINKS = 1 << 28,
+  LIMIT_PROFILE_ENTRIES = 1 << 20,
+  LIMIT_TIME_ZONE_INFOS = 1 << 16,
+  TPFLAGS_HEAPTYPE = 1 << 9,
+};
+
+const uint8_t *memory_array(const struct pyheap *heap, uint64_t address,
+                            uint64_t count, int32_t size) {
+  if (!address || size <= 0 || count > INT64_MAX / (uint64_t)size)
+    return NULL;
+  return heap_memory(heap, address, count * (uint64_t)size);
+}
+
+uint64_t memory_word(const struct pyheap *heap, uint64_t address,
+                     int32_t offset) {
+  if (!address || offset < 0)
+    return 0;
+  const uint8_t *bytes = heap_memory(heap, address + (uint64_t)offset, 8);
+  return bytes ? load_u64(bytes) : 0;
+}
+
+int32_t object_int(const struct object *object, int32_t offset) {
+  if (offset < 0 || (uint64_t)offset + 4 > object->available)
+    return 0;
+  return (int32_t)load_u32(object->bytes + offset);
+}
+
+/* collections.deque ------------------------------------------------------- */
+
+/* The items from INDEX on of the block at ADDRESS; fewer than LEFT are not an
+ * error.  Returns how many, and the next block. */
+static uint64_t visit_deque_block(struct visit *visit, uint64_t *address,
+                                  uint64_t index, uint64_t left,
+                                  uint64_t number) {
+  const struct layout *layout = visit_layout(visit);
+  const int32_t data = OFFSET(layout, BLOCK, data);
+  const int32_t right = OFFSET(layout, BLOCK, rightlink);
+  const uint64_t length = (uint64_t)(right - data) / 8;
+  const uint8_t *block =
+      memory_array(visit_heap(visit), *address, 1, SIZEOF(layout, BLOCK));
+  if (!block || index >= length) {
+    visit_problem(visit, "deque block", *address);
+    return 0;
+  }
+  uint64_t count = length - index < left ? length - index : left;
+  for (uint64_t i = 0; i < count; i++)
+    visit_reference(visit, load_u64(block + data + 8 * (index + i)),
+                    PYHEAP_VISITED, PYHEAP_NAME_INDEX, number + i);
+  *address = load_u64(block + right);
+  return count;
+}
+
+void visit_deque(struct visit *visit, const struct object *object) {
+  const struct layout *layout = visit_layout(visit);
+  uint64_t block = FIELD(layout, object, dequeobject, leftblock);
+  uint64_t index = FIELD(layout, object, dequeobject, leftindex);
+  const uint64_t length = FIELD(layout, object, PyVarObject, ob_size);
+  if ((int64_t)length < 0) {
+    visit_problem(visit, "length of a deque", object->address);
+    return;
+  }
+  for (uint64_t done = 0; done < length;) {
+    uint64_t count =
+        visit_deque_block(visit, &block, index, length - done, done);
+    if (!count)
+      return;
+    done += count;
+    index = 0;
+  }
+}
+
+/* functools.lru_cache ----------------------------------------------------- */
+
+struct lru_link {
+  uint64_t address, next, key, result, type;
+};
+
+static bool load_lru_link(struct visit *visit, uint64_t address,
+                          struct lru_link *ret) {
+  const struct layout *layout = visit_layout(visit);
+  const uint8_t *bytes = memory_array(visit_heap(visit), address, 1,
+                                      SIZEOF(layout, lru_list_elem));
+  if (!bytes)
+    return false;
+  *ret = (struct lru_link){
+      .address = address,
+      .next = load_u64(bytes + OFFSET(layout, lru_list_elem, next)),
+      .key = load_u64(bytes + OFFSET(layout, lru_list_elem, key)),
+      .result = load_u64(bytes + OFFSET(layout, lru_list_elem, result)),
+      .type = load_u64(bytes + OFFSET(layout, PyObject, ob_type)),
+  };
+  return true;
+}
+
+/* The links are objects that the collector does not know; the cache visits in
+ * their place what they hold.  It owns one reference to each itself. */
+static void visit_lru_link(struct visit *visit, const struct lru_link *link) {
+  visit_reference(visit, link->key, PYHEAP_VISITED, PYHEAP_NAME_KEY, link->key);
+  visit_reference(visit, link->result, PYHEAP_VISITED, PYHEAP_NAME_ITEM,
+                  link->key);
+  visit_named(visit, link->type, PYHEAP_VISITED, "type of a link");
+  visit_named(visit, link->address, PYHEAP_OWNED, "link");
+}
+
+void visit_lru_cache(struct visit *visit, const struct object *object) {
+  struct lru_link link;
+  if (!load_lru_link(visit, object->address, &link))
+    return;
+  /* The object itself is the ring's first link, and empty. */
+  for (uint64_t i = 0; link.next != object->address; i++) {
+    uint64_t address = link.next;
+    if (i == LIMIT_LINKS || !load_lru_link(visit, address, &link)) {
+      visit_problem(visit, "link of an lru_cache", address);
+      return;
+    }
+    visit_lru_link(visit, &link);
+  }
+}
+
+/* itertools.tee ----------------------------------------------------------- */
+
+void visit_tee_data(struct visit *visit, const struct object *object) {
+  const struct layout *layout = visit_layout(visit);
+  const int32_t values = OFFSET(layout, teedataobject, values);
+  const int32_t cells = (SIZEOF(layout, teedataobject) - values) / 8;
+  const int32_t count =
+      object_int(object, OFFSET(layout, teedataobject, numread));
+  if (values < 0 || count < 0 || count > cells) {
+    visit_problem(visit, "tee data", object->address);
+    return;
+  }
+  visit_array(visit, object->address + (uint64_t)values, (uint64_t)count,
+              PYHEAP_VISITED);
+}
+
+/* ctypes ------------------------------------------------------------------ */
+
+/* What _type_, or _fields_ of a pointer, array or function type, made of the
+ * type: StgDictObject.proto, 0 for a type without. */
+static uint64_t ctypes_proto(struct visit *visit, const struct object *object) {
+  const struct pyheap *heap = visit_heap(visit);
+  const struct layout *layout = visit_layout(visit);
+  const uint64_t dict = FIELD(layout, object, PyTypeObject, tp_dict);
+  const uint64_t dict_type =
+      memory_word(heap, dict, OFFSET(layout, PyObject, ob_type));
+  const uint64_t basicsize =
+      memory_word(heap, dict_type, OFFSET(layout, PyTypeObject, tp_basicsize));
+  /* An abstract base has a plain dict. */
+  if (!basicsize || basicsize != (uint64_t)SIZEOF(layout, StgDictObject))
+    return 0;
+  return memory_word(heap, dict, OFFSET(layout, StgDictObject, proto));
+}
+
+static bool is_heap_type(const struct layout *layout,
+                         const struct object *object) {
+  return FIELD(layout, object, PyTypeObject, tp_flags) & TPFLAGS_HEAPTYPE;
+}
+
+/* CDataType_traverse(); the collector does not see static types. */
+void visit_ctypes_type(struct visit *visit, const struct object *object) {
+  visit_named(visit, ctypes_proto(visit, object),
+              is_heap_type(visit_layout(visit), object) ? PYHEAP_VISITED
+                                                        : PYHEAP_OWNED,
+              "_type_");
+  visit_as_type(visit, object);
+}
+
+void visit_ctypes_plain_type(struct visit *visit, const struct object *object) {
+  visit_as_type(visit, object);
+  visit_named(visit, ctypes_proto(visit, object), PYHEAP_OWNED, "_type_");
+}
+
+/* curses, datetime, zoneinfo ---------------------------------------------- */
+
+void visit_curses_panel(struct visit *visit, const struct object *object) {
+  const struct layout *layout = visit_layout(visit);
+  const uint64_t panel = FIELD(layout, object, PyCursesPanelObject, pan);
+  visit_named(
+      visit, memory_word(visit_heap(visit), panel, OFFSET(layout, panel, user)),
+      PYHEAP_OWNED, ".userptr()");
+}
+
+/* Objects without a time zone are allocated without the member. */
+static void visit_tzinfo(struct visit *visit, const struct object *object,
+                         int32_t hastzinfo, int32_t tzinfo) {
+  if (hastzinfo < 0 || (uint64_t)hastzinfo >= object->available ||
+      !object->bytes[hastzinfo])
+    return;
+  visit_named(visit, object_field(object, tzinfo), PYHEAP_OWNED, ".tzinfo");
+}
+
+void visit_datetime_datetime(struct visit *visit, const struct object *object) {
+  const struct layout *layout = visit_layout(visit);
+  visit_tzinfo(visit, object, OFFSET(layout, PyDateTime_DateTime, hastzinfo),
+               OFFSET(layout, PyDateTime_DateTime, tzinfo));
+}
+
+void visit_datetime_time(struct visit *visit, const struct object *object) {
+  const struct layout *layout = visit_layout(visit);
+  visit_tzinfo(visit, object, OFFSET(layout, PyDateTime_Time, hastzinfo),
+               OFFSET(layout, PyDateTime_Time, tzinfo));
+}
+
+/* The three references of a _ttinfo at BYTES, which may be NULL. */
+static void visit_ttinfo(struct visit *visit, const uint8_t *bytes) {
+  const struct layout *layout = visit_layout(visit);
+  visit_named(visit, load_u64(bytes + OFFSET(layout, _ttinfo, utcoff)),
+              PYHEAP_OWNED, "UTC offset");
+  visit_named(visit, load_u64(bytes + OFFSET(layout, _ttinfo, dstoff)),
+              PYHEAP_OWNED, "DST offset");
+  visit_named(visit, load_u64(bytes + OFFSET(layout, _ttinfo, tzname)),
+              PYHEAP_OWNED, "zone name");
+}
+
+static void visit_ttinfo_at(struct visit *visit, const struct object *object,
+                            int32_t offset) {
+  const int32_t size = SIZEOF(visit_layout(visit), _ttinfo);
+  if (offset < 0 || size < 0 ||
+      (uint64_t)offset + (uint64_t)size > object->available)
+    return;
+  visit_ttinfo(visit, object->bytes + offset);
+}
+
+void visit_zoneinfo(struct visit *visit, const struct object *object) {
+  const struct layout *layout = visit_layout(visit);
+  const int32_t size = SIZEOF(layout, _ttinfo);
+  const uint64_t infos = FIELD(layout, object, PyZoneInfo_ZoneInfo, _ttinfos);
+  const uint64_t count =
+      FIELD(layout, object, PyZoneInfo_ZoneInfo, num_ttinfos);
+  if (infos && count) {
+    const uint8_t *bytes =
+        count <= LIMIT_TIME_ZONE_INFOS
+            ? memory_array(visit_heap(visit), infos, count, size)
+            : NULL;
+    if (!bytes)
+      visit_problem(visit, "transitions of a ZoneInfo", infos);
+    for (uint64_t i = 0; bytes && i < count; i++)
+      visit_ttinfo(visit, bytes + i * (uint64_t)size);
+  }
+  visit_ttinfo_at(visit, object,
+                  OFFSET(layout, PyZoneInfo_ZoneInfo, tzrule_std));
+  const int32_t std_only = OFFSET(layout, PyZoneInfo_ZoneInfo, tzrule_std_only);
+  if (std_only >= 0 && (uint64_t)std_only < object->available &&
+      !object->bytes[std_only])
+    visit_ttinfo_at(visit, object,
+                    OFFSET(layout, PyZoneInfo_ZoneInfo, tzrule_dst));
+}
+
+/* _lsprof ----------------------------------------------------------------- */
+
+/* A binary tree that is rotated, not balanced: its depth may be its size. */
+struct node_stack {
+  uint64_t *nodes;
+  size_t count, capacity;
+};
+
+static bool push_node(struct node_stack *stack, uint64_t node) {
+  if (!node)
+    return true;
+  if (stack->count == stack->capacity) {
+    size_t capacity = stack->capacity ? 2 * stack->capacity : 64;
+    uint64_t *nodes = realloc(stack->nodes, capacity * sizeof *nodes);
+    if (!nodes)
+      return false;
+    stack->nodes = nodes;
+    stack->capacity = capacity;
+  }
+  stack->nodes[stack->count++] = node;
+  return true;
+}
+
+static bool visit_profile_entry(struct visit *visit, struct node_stack *stack,
+                                uint64_t node) {
+  const struct layout *layout = visit_layout(visit);
+  const uint8_t *bytes =
+      memory_array(visit_heap(visit), node, 1, SIZEOF(layout, ProfilerEntry));
+  if (!bytes)
+    return false;
+  visit_named(visit, load_u64(bytes + OFFSET(layout, ProfilerEntry, userObj)),
+              PYHEAP_OWNED, "profiled");
+  uint64_t left = load_u64(bytes + OFFSET(layout, rotating_node, left));
+  uint64_t right = load_u64(bytes + OFFSET(layout, rotating_node, right));
+  return push_node(stack, right) && push_node(stack, left);
+}
+
+void visit_lsprof_profiler(struct visit *visit, const struct object *object) {
+  struct node_stack stack = {0};
+  uint64_t node =
+      FIELD(visit_layout(visit), object, ProfilerObject, profilerEntries);
+  bool whole = push_node(&stack, node);
+  for (uint64_t i = 0; whole && stack.count; i++) {
+    node = stack.nodes[--stack.count];
+    whole =
+        i < LIMIT_PROFILE_ENTRIES && visit_profile_entry(visit, &stack, node);
+  }
+  if (!whole)
+    visit_problem(visit, "entries of a profiler", node);
+  free(stack.nodes);
+}
+
+/* sqlite3 ----------------------------------------------------------------- */
+
+static void visit_sqlite_callback(struct visit *visit, uint64_t context,
+                                  const char *name) {
+  const struct pyheap *heap = visit_heap(visit);
+  const struct layout *layout = visit_layout(visit);
+  if (!context)
+    return;
+  visit_named(
+      visit,
+      memory_word(heap, context, OFFSET(layout, _callback_context, callable)),
+      PYHEAP_VISITED, name);
+  visit_named(
+      visit,
+      memory_word(heap, context, OFFSET(layout, _callback_context, module)),
+      PYHEAP_VISITED, "callback module");
+}
+
+void visit_sqlite_connection(struct visit *visit, const struct object *object) {
+  const struct layout *layout = visit_layout(visit);
+  visit_sqlite_callback(visit,
+                        FIELD(layout, object, pysqlite_Connection, trace_ctx),
+                        "trace callback");
+  visit_sqlite_callback(
+      visit, FIELD(layout, object, pysqlite_Connection, progress_ctx),
+      "progress handler");
+  visit_sqlite_callback(
+      visit, FIELD(layout, object, pysqlite_Connection, authorizer_ctx),
+      "authorizer");
+}
