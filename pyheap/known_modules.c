@@ -7,9 +7,18 @@
  * A type that CPython's source gives no tp_traverse inherits its base's; its
  * row then repeats the base's members.
  */
+#include "known_core.h"
+#include "known_dict.h"
 #include "known_modules.h"
 
 /* The members of types that share a layout. */
+#define EXCEPTION                                                              \
+  VISITED(PyBaseExceptionObject, dict, ".__dict__"),                           \
+      VISITED(PyBaseExceptionObject, args, ".args"),                           \
+      VISITED(PyBaseExceptionObject, notes, ".__notes__"),                     \
+      VISITED(PyBaseExceptionObject, traceback, ".__traceback__"),             \
+      VISITED(PyBaseExceptionObject, context, ".__context__"),                 \
+      VISITED(PyBaseExceptionObject, cause, ".__cause__")
 #define IO_BASE VISITED(iobase, dict, ".__dict__")
 #define BUFFERED                                                               \
   VISITED(buffered, raw, ".raw"), VISITED(buffered, dict, ".__dict__")
@@ -78,8 +87,7 @@ const struct known_type known_modules[] = {
      .members = {VISITED(dequeiterobject, deque, "deque")}},
     {.name = "collections.defaultdict",
      .kind = KIND_DICT,
-     .visit = visit_as_dict,
-     .size = size_as_dict,
+     .visit = visit_dict,
      .members = {VISITED(defdictobject, default_factory, ".default_factory")}},
     {.name = "_collections._tuplegetter",
      .members = {VISITED(_tuplegetterobject, doc, ".__doc__")}},
@@ -88,7 +96,7 @@ const struct known_type known_modules[] = {
     {.name = "_csv.Dialect",
      .members = {VISITED(DialectObj, lineterminator, ".lineterminator"),
                  OWN_TYPE}},
-    {.name = "_csv.Error", .kind = KIND_EXCEPTION, .visit = visit_as_exception},
+    {.name = "_csv.Error", .kind = KIND_EXCEPTION, .members = {EXCEPTION}},
     {.name = "_csv.reader",
      .members = {VISITED(ReaderObj, dialect, ".dialect"),
                  VISITED(ReaderObj, input_iter, "input"),
@@ -101,32 +109,26 @@ const struct known_type known_modules[] = {
     /* _ctypes */
     {.name = "_ctypes.PyCStructType",
      .kind = KIND_TYPE,
-     .visit = visit_ctypes_type,
-     .size = size_as_type},
+     .visit = visit_ctypes_type},
     {.name = "_ctypes.UnionType",
      .kind = KIND_TYPE,
-     .visit = visit_ctypes_type,
-     .size = size_as_type},
+     .visit = visit_ctypes_type},
     {.name = "_ctypes.PyCPointerType",
      .kind = KIND_TYPE,
-     .visit = visit_ctypes_type,
-     .size = size_as_type},
+     .visit = visit_ctypes_type},
     {.name = "_ctypes.PyCFuncPtrType",
      .kind = KIND_TYPE,
-     .visit = visit_ctypes_type,
-     .size = size_as_type},
+     .visit = visit_ctypes_type},
     {.name = "_ctypes.PyCArrayType",
      .kind = KIND_TYPE,
-     .visit = visit_ctypes_plain_type,
-     .size = size_as_type},
+     .visit = visit_ctypes_plain_type},
     {.name = "_ctypes.PyCSimpleType",
      .kind = KIND_TYPE,
-     .visit = visit_ctypes_plain_type,
-     .size = size_as_type},
+     .visit = visit_ctypes_plain_type},
     /* .proto is the type's to report, which visits it. */
     {.name = "StgDict",
      .kind = KIND_DICT,
-     .visit = visit_as_dict,
+     .visit = visit_dict,
      .size = size_ctypes_stgdict,
      .members = {OWNED(StgDictObject, argtypes, "_argtypes_"),
                  OWNED(StgDictObject, converters, "converters"),
@@ -171,7 +173,7 @@ const struct known_type known_modules[] = {
     {.name = "datetime.datetime", .visit = visit_datetime_datetime},
     {.name = "datetime.IsoCalendarDate",
      .kind = KIND_TUPLE,
-     .visit = visit_as_tuple},
+     .visit = visit_tuple},
     {.name = "datetime.time", .visit = visit_datetime_time},
     {.name = "datetime.timedelta"},
     {.name = "datetime.timezone",
@@ -564,7 +566,12 @@ const struct known_type known_modules[] = {
     {.name = "_ssl.MemoryBIO", .members = {OWN_TYPE}},
     {.name = "_ssl.SSLSession",
      .members = {VISITED(PySSLSession, ctx, "context"), OWN_TYPE}},
-    {.name = "ssl.SSLError", .kind = KIND_EXCEPTION, .visit = visit_as_oserror},
+    {.name = "ssl.SSLError",
+     .kind = KIND_EXCEPTION,
+     .members = {VISITED(PyOSErrorObject, myerrno, ".errno"),
+                 VISITED(PyOSErrorObject, strerror, ".strerror"),
+                 VISITED(PyOSErrorObject, filename, ".filename"),
+                 VISITED(PyOSErrorObject, filename2, ".filename2"), EXCEPTION}},
 
     /* _struct */
     {.name = "_struct.Struct",
@@ -601,14 +608,8 @@ const struct known_type known_modules[] = {
     /* Examples of how to write an extension */
     {.name = "xxlimited.Xxo",
      .members = {OWN_TYPE, VISITED(XxoObject, x_attr, "attributes")}},
-    {.name = "xxsubtype.spamdict",
-     .kind = KIND_DICT,
-     .visit = visit_as_dict,
-     .size = size_as_dict},
-    {.name = "xxsubtype.spamlist",
-     .kind = KIND_LIST,
-     .visit = visit_as_list,
-     .size = size_as_list},
+    {.name = "xxsubtype.spamdict", .kind = KIND_DICT, .visit = visit_dict},
+    {.name = "xxsubtype.spamlist", .kind = KIND_LIST, .visit = visit_list},
 
     /* zlib */
     {.name = "zlib.Compress",

@@ -8,17 +8,6 @@
 
 #include "known_type.h"
 
-/* known_modules_inherit.c: types that are another type with members added. */
-void visit_as_dict(struct visit *visit, const struct object *object);
-void visit_as_exception(struct visit *visit, const struct object *object);
-void visit_as_list(struct visit *visit, const struct object *object);
-void visit_as_oserror(struct visit *visit, const struct object *object);
-void visit_as_tuple(struct visit *visit, const struct object *object);
-void visit_as_type(struct visit *visit, const struct object *object);
-uint64_t size_as_dict(const struct pyheap *heap, const struct object *object);
-uint64_t size_as_list(const struct pyheap *heap, const struct object *object);
-uint64_t size_as_type(const struct pyheap *heap, const struct object *object);
-
 /* known_modules_visit.c, known_modules_visit_text.c: references outside the
  * object or under a condition. */
 void visit_ctypes_plain_type(struct visit *visit, const struct object *object);

@@ -3,6 +3,7 @@
  * __sizeof__ of the module types that define their own: memory beside the
  * object that they count as theirs.
  */
+#include "known_dict.h"
 #include "known_modules.h"
 
 #include <string.h>
@@ -74,7 +75,7 @@ uint64_t size_ctypes_stgdict(const struct pyheap *heap,
   /* That of dict counts the whole basic size; CPython adds what is not the
    * dict's all the same. */
   uint64_t size =
-      size_as_dict(heap, object) +
+      dict_size(heap, object) +
       (uint64_t)(SIZEOF(layout, StgDictObject) - SIZEOF(layout, PyDictObject));
   size += string_size(heap, FIELD(layout, object, StgDictObject, format));
   size += 8 * (uint64_t)object_int(object, OFFSET(layout, StgDictObject, ndim));

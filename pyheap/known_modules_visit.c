@@ -3,6 +3,7 @@
  * References of module types that lie outside the object or hold under a
  * condition: containers, ctypes, dates, databases.
  */
+#include "known_core.h"
 #include "known_modules.h"
 
 #include <stdlib.h>
@@ -12,7 +13,6 @@ enum {
   LIMIT_LINKS = 1 << 28,
   LIMIT_PROFILE_ENTRIES = 1 << 20,
   LIMIT_TIME_ZONE_INFOS = 1 << 16,
-  TPFLAGS_HEAPTYPE = 1 << 9,
 };
 
 const uint8_t *memory_array(const struct pyheap *heap, uint64_t address,
@@ -146,8 +146,8 @@ void visit_tee_data(struct visit *visit, const struct object *object) {
 
 /* ctypes ------------------------------------------------------------------ */
 
-/* What _type_, or _fields_ of a pointer, array or function type, made of the
- * type: StgDictObject.proto, 0 for a type without. */
+/* StgDictObject.proto: what _type_ says of a pointer or array type, 0 for a type
+ * without. */
 static uint64_t ctypes_proto(struct visit *visit, const struct object *object) {
   const struct pyheap *heap = visit_heap(visit);
   const struct layout *layout = visit_layout(visit);
@@ -162,22 +162,14 @@ static uint64_t ctypes_proto(struct visit *visit, const struct object *object) {
   return memory_word(heap, dict, OFFSET(layout, StgDictObject, proto));
 }
 
-static bool is_heap_type(const struct layout *layout,
-                         const struct object *object) {
-  return FIELD(layout, object, PyTypeObject, tp_flags) & TPFLAGS_HEAPTYPE;
-}
-
-/* CDataType_traverse(); the collector does not see static types. */
+/* CDataType_traverse(). */
 void visit_ctypes_type(struct visit *visit, const struct object *object) {
-  visit_named(visit, ctypes_proto(visit, object),
-              is_heap_type(visit_layout(visit), object) ? PYHEAP_VISITED
-                                                        : PYHEAP_OWNED,
-              "_type_");
-  visit_as_type(visit, object);
+  visit_named(visit, ctypes_proto(visit, object), PYHEAP_VISITED, "_type_");
+  visit_type(visit, object);
 }
 
 void visit_ctypes_plain_type(struct visit *visit, const struct object *object) {
-  visit_as_type(visit, object);
+  visit_type(visit, object);
   visit_named(visit, ctypes_proto(visit, object), PYHEAP_OWNED, "_type_");
 }
 
