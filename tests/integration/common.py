@@ -130,13 +130,15 @@ def fixture_environment():
 class Fixture:
     """A fixture running below a directory of its own, until it is ready."""
 
-    def __init__(self, python, name, directory, how, arguments=()):
+    def __init__(self, python, name, directory, how, arguments=(), truth=True):
         self.python, self.directory = python, directory
         self.truth = os.path.join(directory, "truth.jsonl")
         self.ready = os.path.join(directory, "ready")
         self.log = os.path.join(directory, "log")
-        command = [python, os.path.join(FIXTURES, name), "--truth", self.truth,
-                   "--ready", self.ready, "--how", how, *arguments]
+        command = [python, os.path.join(FIXTURES, name), "--ready", self.ready,
+                   "--how", how, *arguments]
+        if truth:
+            command += ["--truth", self.truth]
         with open(self.log, "w", encoding="utf-8") as log:
             self.process = subprocess.Popen(
                 command, cwd=directory, stdin=subprocess.DEVNULL, stdout=log,
