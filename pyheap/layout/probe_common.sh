@@ -44,45 +44,49 @@ list_spellings() {
 # Turns spellings into gdb commands that print "@ fact value".
 emit_gdb() {
   awk -F '\t' '
-    $2 != "-" && $2 != file { print "list " $2 ":1"; file = $2 }
-    $4 == "-" { printf "printf \"\\n@ %s %%d\\n\", (int)sizeof(%s)\n", $1, $3 }
-    $4 != "-" {
-      printf "printf \"\\n@ %s %%d\\n\", (int)(long)&((%s *)0)->%s\n", $1, $3, $4
+    $3 != "-" && $3 != file { print "list " $3 ":1"; file = $3 }
+    $5 == "-" { printf "printf \"\\n@ %s %%d\\n\", (int)sizeof(%s)\n", $1, $4 }
+    $5 != "-" {
+      printf "printf \"\\n@ %s %%d\\n\", (int)(long)&((%s *)0)->%s\n", $1, $4, $5
     }'
 }
 
-# Prints where the values in file $1 and the built-in ones differ.  With "both",
-# a fact that only the data file has is a difference too.
+# Prints where the values in file $1 and the built-in ones differ.  Structures
+# that only one of them has are no difference unless $2 is "all": another build
+# may lack a module, and headers lack what is private.
 compare_values() {
   data=$here/$layout.c
   if [ ! -f "$data" ]; then
     echo "no built-in layout for $full_version ($layout.c)" >&2
     return 2
   fi
-  sed -n 's/^ *\[\(FACT_[A-Za-z0-9_]*\)\] = \([0-9]*\),$/\1 \2/p' "$data" |
-    awk -v both="$2" -v data="$layout.c" -v probed="$1" '
-      { built_in[$1] = $2 }
-      END {
-        while ((getline line < probed) > 0) {
-          split(line, part, " ")
-          found[part[1]] = 1
+  {
+    list_spellings | awk -F '\t' '{ print "structure", $1, $2 }'
+    sed -n 's/^ *\[\(FACT_[A-Za-z0-9_]*\)\] = \([0-9]*\),$/old \1 \2/p' "$data"
+    sed 's/^/new /' "$1"
+  } | awk -v all="$([ "$2" = all ] && echo 1)" -v data="$layout.c" '
+    function differ(fact, old, new) {
+      differences++
+      printf "%s: %s has %s, the interpreter %s\n", fact, data, old, new
+    }
+    $1 == "structure" { structure[$2] = $3 }
+    $1 == "old" { old[$2] = $3; has_old[structure[$2]] = 1 }
+    $1 == "new" { new[$2] = $3; has_new[structure[$2]] = 1 }
+    END {
+      for (fact in new) {
+        if (fact in old) {
           compared++
-          if (!(part[1] in built_in))
-            differ(part[1], "absent", part[2])
-          else if (built_in[part[1]] != part[2])
-            differ(part[1], built_in[part[1]], part[2])
-        }
-        if (both == "both")
-          for (fact in built_in)
-            if (!(fact in found))
-              differ(fact, built_in[fact], "absent")
-        printf "%d facts compared, %d differ\n", compared, differences
-        exit !compared ? 2 : differences > 0
+          if (old[fact] != new[fact])
+            differ(fact, old[fact], new[fact])
+        } else if (all || structure[fact] in has_old)
+          differ(fact, "absent", new[fact])
       }
-      function differ(fact, old, new) {
-        differences++
-        printf "%s: %s has %s, the interpreter %s\n", fact, data, old, new
-      }'
+      for (fact in old)
+        if (!(fact in new) && (all || structure[fact] in has_new))
+          differ(fact, old[fact], "absent")
+      printf "%d facts compared, %d differ\n", compared, differences
+      exit !compared ? 2 : differences > 0
+    }'
 }
 
 # Writes the data file: values in file $1, provenance $2.

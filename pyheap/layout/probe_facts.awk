@@ -3,7 +3,7 @@
 # Reads facts.def and facts_modules.def; prints one line for every way in which
 # a fact can be spelled, fields separated by tabs:
 #
-#   name of the fact   source file or "-"   type   member path, "-" for sizeof
+#   fact   structure   source file or "-"   type   member path, "-" for sizeof
 #
 # Both probes read this.  A plain structure's name may be a typedef or a tag.
 
@@ -18,17 +18,20 @@ function unquote(text) {
   return text
 }
 
-function spell(fact, type, path,    scope, at) {
+function spell(structure, member, type, path,    start, scope, at) {
   scope = "-"
   at = index(type, "::")
   if (at) {
     scope = substr(type, 1, at - 1)
     type = substr(type, at + 2)
   }
-  print fact "\t" scope "\t" type "\t" (path == "" ? "-" : path)
+  start = "FACT_" structure "__" member "\t" structure "\t" scope "\t"
+  if (path == "")
+    path = "-"
+  print start type "\t" path
   # Both a typedef and a tag go by a bare name.
   if (type !~ / /)
-    print fact "\t" scope "\tstruct " type "\t" (path == "" ? "-" : path)
+    print start "struct " type "\t" path
 }
 
 function malformed() {
@@ -41,14 +44,14 @@ function malformed() {
   if (split(substr($0, RSTART + 1, RLENGTH - 2), part, ",") != 2) {
     malformed(); next
   }
-  spell("FACT_" trim(part[1]) "__" trim(part[2]), trim(part[1]), trim(part[2]))
+  spell(trim(part[1]), trim(part[2]), trim(part[1]), trim(part[2]))
   next
 }
 
 /^FACT_SIZE\(/ {
   if (!match($0, /\([^)]*\)/)) { malformed(); next }
   name = trim(substr($0, RSTART + 1, RLENGTH - 2))
-  spell("FACT_" name "__SIZE", name, "")
+  spell(name, "SIZE", name, "")
   next
 }
 
@@ -57,7 +60,6 @@ function malformed() {
   sub(/^FACT_PATH\(/, "", text)
   sub(/\)[^)]*$/, "", text)
   if (split(text, part, ",") != 4) { malformed(); next }
-  fact = "FACT_" trim(part[1]) "__" trim(part[2])
   types = split(unquote(part[3]), type, "|")
   path_list = unquote(part[4])
   paths = split(path_list, path, "|")
@@ -67,7 +69,7 @@ function malformed() {
   }
   for (i = 1; i <= types; i++)
     for (j = 1; j <= paths; j++)
-      spell(fact, trim(type[i]), trim(path[j]))
+      spell(trim(part[1]), trim(part[2]), trim(type[i]), trim(path[j]))
   next
 }
 
