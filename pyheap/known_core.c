@@ -69,7 +69,7 @@ void visit_set(struct visit *visit, const struct object *object) {
   if (slots && slots <= UINT64_MAX / stride)
     entries = heap_memory(visit_heap(visit), table, slots * stride);
   if (!entries) {
-    visit_problem(visit, "a set whose table makes no sense", table);
+    visit_problem(visit, "sets whose table makes no sense", table);
     return;
   }
   for (uint64_t i = 0; i < slots; i++) {
@@ -107,7 +107,7 @@ static void visit_heap_type(struct visit *visit, const struct object *object) {
   if (dict_keys_open(visit_heap(visit), address, &keys))
     visit_dict_keys(visit, &keys);
   else
-    visit_problem(visit, "a class whose attribute names make no sense",
+    visit_problem(visit, "classes whose attribute names make no sense",
                   address);
 }
 

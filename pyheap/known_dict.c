@@ -11,7 +11,7 @@ void visit_dict_keys(struct visit *visit, const struct dict_keys *keys) {
 void visit_dict(struct visit *visit, const struct object *object) {
   struct dict dict;
   if (!dict_open(visit_heap(visit), object->address, &dict)) {
-    visit_problem(visit, "a dict whose table makes no sense", object->address);
+    visit_problem(visit, "dicts whose table makes no sense", object->address);
     return;
   }
   uint64_t position = 0, key, value;
@@ -50,7 +50,7 @@ void visit_odict(struct visit *visit, const struct object *object) {
         heap_memory(visit_heap(visit), node, SIZEOF(layout, _odictnode));
     /* While an item is being removed there is one node more than items. */
     if (!bytes || i > limit) {
-      visit_problem(visit, "an OrderedDict whose list makes no sense", node);
+      visit_problem(visit, "ordered dicts whose list makes no sense", node);
       break;
     }
     uint64_t key = load_u64(bytes + OFFSET(layout, _odictnode, key));

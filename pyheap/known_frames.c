@@ -78,13 +78,26 @@ static void visit_slots(struct visit *visit, const struct frame_shape *shape,
   }
 }
 
+/* The value stack of a frame that runs, of unknown depth: above the top are
+ * values that were popped, which may be gone. */
+static void scan_stack(struct visit *visit, const struct frame_shape *shape,
+                       uint64_t slots) {
+  const uint8_t *stack = heap_memory(
+      visit_heap(visit), slots + 8 * shape->locals, 8 * shape->stack_size);
+  for (uint64_t i = 0; stack && i < shape->stack_size; i++) {
+    uint64_t target = load_u64(stack + 8 * i);
+    if (target && heap_is_object(visit_heap(visit), target))
+      visit_reference(visit, target, PYHEAP_PROBABLE, PYHEAP_NAME_STACK, i);
+  }
+}
+
 void visit_interpreter_frame(struct visit *visit, const struct object *holder,
                              uint64_t frame, enum pyheap_reference_kind kind) {
   const struct pyheap *heap = visit_heap(visit);
   const struct layout *layout = visit_layout(visit);
   const uint8_t *header = frame_header(heap, frame);
   if (!header) {
-    visit_problem(visit, "an unreadable frame", frame);
+    visit_problem(visit, "frames that cannot be read", frame);
     return;
   }
   uint64_t code =
@@ -105,7 +118,7 @@ void visit_interpreter_frame(struct visit *visit, const struct object *holder,
     return;
   struct frame_shape shape;
   if (!frame_shape_read(heap, code, &shape)) {
-    visit_problem(visit, "a frame without code", frame);
+    visit_problem(visit, "frames without code", frame);
     return;
   }
   /* stacktop counts the locals too; it is -1 while the frame runs, for then
@@ -117,10 +130,13 @@ void visit_interpreter_frame(struct visit *visit, const struct object *holder,
       heap, frame + OFFSET(layout, _PyInterpreterFrame, localsplus),
       8 * count);
   if (count > shape.locals + shape.stack_size || (count && !slots)) {
-    visit_problem(visit, "a frame whose stack makes no sense", frame);
+    visit_problem(visit, "frames whose stack makes no sense", frame);
     return;
   }
   visit_slots(visit, &shape, slots, count, stacktop < 0 ? 0 : count, kind);
+  if (stacktop < 0)
+    scan_stack(visit, &shape,
+               frame + OFFSET(layout, _PyInterpreterFrame, localsplus));
 }
 
 /* Frame objects */
