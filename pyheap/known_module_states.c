@@ -3,6 +3,8 @@
  * The states of the standard library's C modules: what m_traverse visits, in
  * its order, and what only m_clear knows.  From Modules/ of CPython 3.11.
  */
+#include "config.h"
+
 #include "known_type.h"
 
 #define STATE(structure) FACT_##structure##__SIZE

@@ -7,6 +7,8 @@
  * A type that CPython's source gives no tp_traverse inherits its base's; its
  * row then repeats the base's members.
  */
+#include "config.h"
+
 #include "known_core.h"
 #include "known_dict.h"
 #include "known_modules.h"

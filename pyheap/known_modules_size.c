@@ -3,6 +3,8 @@
  * __sizeof__ of the module types that define their own: memory beside the
  * object that they count as theirs.
  */
+#include "config.h"
+
 #include "known_dict.h"
 #include "known_modules.h"
 

@@ -3,6 +3,8 @@
  * References of module types that lie outside the object or hold under a
  * condition: containers, ctypes, dates, databases.
  */
+#include "config.h"
+
 #include "known_core.h"
 #include "known_modules.h"
 

@@ -3,6 +3,8 @@
  * References of module types that lie outside the object or hold under a
  * condition: parsers, pickles, codecs.
  */
+#include "config.h"
+
 #include "known_modules.h"
 
 /* _elementtree ------------------------------------------------------------ */
