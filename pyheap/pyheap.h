@@ -236,6 +236,7 @@ enum pyheap_name_form {
   PYHEAP_NAME_LOCAL,     /**< value: address of a str:   local req */
   PYHEAP_NAME_STACK,     /**< value: the index:          stack 2 */
   PYHEAP_NAME_OFFSET,    /**< value: byte offset:        +0x28? */
+  PYHEAP_NAME_STATIC,    /**< value: address of a C variable: static NAME */
 };
 
 struct pyheap_name {
@@ -265,6 +266,12 @@ void pyheap_referents(const struct pyheap *heap, pyheap_node node,
  */
 const pyheap_node *pyheap_referrers(const struct pyheap *heap,
                                     pyheap_node object, size_t *count);
+
+/** OBJECT's ob_refcnt less the references found to it: 0 when it is fully
+ * explained.  False when the count says nothing (an immortal object).  Needs
+ * pyheap_index_references(). */
+bool pyheap_refcount_excess(const struct pyheap *heap, pyheap_node object,
+                            int64_t *excess);
 
 /** A reference's name as text, printable; LIMIT characters at most.  free() */
 PYHEAP_MUST_CHECK struct pyheap_error *

@@ -1,0 +1,312 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Opening a heap, and what is asked of its nodes. */
+#include "config.h"
+
+#include "heap.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "symbols.h"
+
+/* Problems ---------------------------------------------------------------- */
+
+void problems_add(struct problems *problems, const char *what,
+                  uint64_t address, uint64_t count) {
+  for (size_t i = 0; i < problems->count; i++)
+    if (strcmp(problems->list[i].what, what) == 0) {
+      problems->list[i].count += count;
+      return;
+    }
+  if (problems->count < MAX_PROBLEMS)
+    problems->list[problems->count++] =
+        (struct pyheap_problem){what, address, count};
+}
+
+void problems_merge(struct problems *problems, const struct problems *more) {
+  for (size_t i = 0; i < more->count; i++)
+    problems_add(problems, more->list[i].what, more->list[i].address,
+                 more->list[i].count);
+}
+
+/* Progress ---------------------------------------------------------------- */
+
+bool heap_canceled(const struct pyheap *heap, const char *stage, uint64_t done,
+                   uint64_t total) {
+  const struct pyheap_progress *progress = heap->target.progress;
+  return progress && !progress->step(progress->context, stage, done, total);
+}
+
+struct pyheap_error *error_canceled(void) {
+  return error_create(PYHEAP_ERROR_CANCELED, 0, "interrupted");
+}
+
+/* Opening ----------------------------------------------------------------- */
+
+/** Copies the strings of TARGET, which then are the heap's. */
+static struct pyheap_error *copy_target(struct pyheap *heap,
+                                        const struct pyheap_target *target) {
+  heap->target = *target;
+  heap->target.core = NULL;
+  heap->target.exe = NULL;
+  heap->target.files = NULL;
+  heap->target.file_count = 0;
+  if (target->core && !(heap->target.core = strdup(target->core)))
+    return &error_no_memory;
+  if (target->exe && !(heap->target.exe = strdup(target->exe)))
+    return &error_no_memory;
+  long processors = sysconf(_SC_NPROCESSORS_ONLN);
+  heap->threads = target->threads ? target->threads
+                  : processors > 0 ? (unsigned)processors
+                                   : 1;
+  return NULL;
+}
+
+static struct pyheap_error *open_memory(struct pyheap *heap,
+                                        const struct pyheap_target *target) {
+  char *source = NULL;
+  int length;
+
+  if (target->core)
+    length = asprintf(&source, "core file %s", target->core);
+  else
+    length = asprintf(&source, "process %d", (int)target->pid);
+  if (length < 0)
+    return &error_no_memory;
+  heap->info.source = source;
+  if (target->core)
+    return memory_open_core(&heap->memory, target);
+  if (target->pid > 0)
+    return memory_open_live(&heap->memory, target);
+  return error_create(PYHEAP_ERROR_OS, 0, "neither a core file nor a process");
+}
+
+static struct pyheap_error *open_heap(struct pyheap *heap,
+                                      const struct pyheap_target *target) {
+  TRY(copy_target(heap, target));
+  TRY(open_memory(heap, target));
+  TRY(memory_find_statics(&heap->memory));
+  return runtime_find(heap);
+}
+
+struct pyheap_error *pyheap_open(const struct pyheap_target *target,
+                                 struct pyheap **ret) {
+  struct pyheap *heap = calloc(1, sizeof *heap);
+  if (!heap)
+    return &error_no_memory;
+  struct pyheap_error *error = open_heap(heap, target);
+  if (error) {
+    pyheap_close(heap);
+    return error;
+  }
+  *ret = heap;
+  return NULL;
+}
+
+void pyheap_close(struct pyheap *heap) {
+  if (!heap)
+    return;
+  for (size_t i = 0; i < heap->root_count; i++)
+    free(heap->roots[i].name);
+  free(heap->roots);
+  types_deinit(&heap->types);
+  free(heap->marks);
+  free(heap->ranks);
+  free(heap->tracked_rows);
+  free(heap->reachable_rows);
+  free(heap->in_starts);
+  free(heap->in_sources);
+  free(heap->generations);
+  symbols_close(heap->symbols);
+  memory_deinit(&heap->memory);
+  free((char *)heap->info.source);
+  free((char *)heap->target.core);
+  free((char *)heap->target.exe);
+  free(heap);
+}
+
+const struct pyheap_info *pyheap_info(struct pyheap *heap) {
+  struct pyheap_info *info = &heap->info;
+  info->memory_bytes = heap->memory.present_bytes;
+  info->missing_bytes = heap->memory.missing_bytes;
+  info->notes = (const char *const *)heap->memory.notes;
+  info->note_count = heap->memory.note_count;
+  info->problems = heap->problems.list;
+  info->problem_count = heap->problems.count;
+  return info;
+}
+
+/* Nodes ------------------------------------------------------------------- */
+
+pyheap_node pyheap_object_count(const struct pyheap *heap) {
+  return heap->object_count;
+}
+
+pyheap_node pyheap_node_count(const struct pyheap *heap) {
+  return heap->object_count + (pyheap_node)heap->root_count;
+}
+
+bool pyheap_is_root(const struct pyheap *heap, pyheap_node node) {
+  return node >= heap->object_count && node < pyheap_node_count(heap);
+}
+
+const struct root *heap_root(const struct pyheap *heap, pyheap_node node) {
+  return &heap->roots[node - heap->object_count];
+}
+
+pyheap_node pyheap_node_at(const struct pyheap *heap, uint64_t address) {
+  if (!heap->objects_found)
+    return PYHEAP_NO_NODE;
+  pyheap_node number = heap_number(heap, address);
+  if (number != PYHEAP_NO_NODE)
+    return number;
+  for (size_t i = 0; i < heap->root_count; i++)
+    if (heap->roots[i].address == address)
+      return heap->object_count + (pyheap_node)i;
+  return PYHEAP_NO_NODE;
+}
+
+uint64_t pyheap_address(const struct pyheap *heap, pyheap_node node) {
+  return pyheap_is_root(heap, node) ? heap_root(heap, node)->address
+                                    : heap_number_address(heap, node);
+}
+
+void pyheap_nodes_near(const struct pyheap *heap, uint64_t address,
+                       pyheap_node *before, pyheap_node *after) {
+  pyheap_node low = 0, high = heap->object_count;
+  while (low < high) {
+    pyheap_node middle = low + (high - low) / 2;
+    if (heap_number_address(heap, middle) <= address)
+      low = middle + 1;
+    else
+      high = middle;
+  }
+  *before = low ? low - 1 : PYHEAP_NO_NODE;
+  *after = low < heap->object_count ? low : PYHEAP_NO_NODE;
+}
+
+enum pyheap_root_kind pyheap_root_kind(const struct pyheap *heap,
+                                       pyheap_node root) {
+  return heap_root(heap, root)->kind;
+}
+
+/** Loads an object by number; false for a root. */
+static bool load_node(const struct pyheap *heap, pyheap_node node,
+                      struct object *object) {
+  const char *why;
+  return node < heap->object_count &&
+         object_load(heap, heap_number_address(heap, node), object, &why);
+}
+
+uint64_t pyheap_size(const struct pyheap *heap, pyheap_node node) {
+  struct object object;
+  return load_node(heap, node, &object) ? object_getsizeof(heap, &object) : 0;
+}
+
+int64_t pyheap_refcount(const struct pyheap *heap, pyheap_node node) {
+  if (node >= heap->object_count)
+    return 0;
+  return heap_refcount(heap, heap_number_address(heap, node));
+}
+
+bool heap_refcount_excess(const struct pyheap *heap, pyheap_node node,
+                          int64_t *excess) {
+  /* Static objects of 3.11 begin with a count of 999999999
+   * (_PyObject_IMMORTAL_REFCNT, pycore_object.h): it says nothing. */
+  enum { IMMORTAL = 1 << 29 };
+  int64_t refcount = pyheap_refcount(heap, node);
+  if (refcount >= IMMORTAL)
+    return false;
+  *excess = refcount -
+            (int64_t)(heap->in_starts[node + 1] - heap->in_starts[node]);
+  return true;
+}
+
+bool pyheap_refcount_excess(const struct pyheap *heap, pyheap_node node,
+                            int64_t *excess) {
+  return heap->references_indexed && node < heap->object_count &&
+         heap_refcount_excess(heap, node, excess);
+}
+
+bool pyheap_is_tracked(const struct pyheap *heap, pyheap_node node) {
+  struct object object;
+  return load_node(heap, node, &object) && object_is_tracked(heap, &object);
+}
+
+/** Writes down which generation every object is in. */
+static void find_generations(struct pyheap *heap) {
+  heap->generations = malloc(heap->object_count);
+  if (!heap->generations)
+    return;
+  memset(heap->generations, -1, heap->object_count);
+  for (size_t i = 0; i < heap->root_count; i++) {
+    if (heap->roots[i].kind != PYHEAP_ROOT_INTERPRETER)
+      continue;
+    for (int generation = 0; generation < 4; generation++)
+      heap_walk_generation(heap, heap->roots[i].address, generation,
+                           heap->generations);
+  }
+}
+
+int pyheap_generation(const struct pyheap *heap, pyheap_node node) {
+  if (node >= heap->object_count)
+    return -1;
+  if (!heap->generations)
+    find_generations((struct pyheap *)heap);
+  return heap->generations ? heap->generations[node] : -1;
+}
+
+uint32_t pyheap_type_count(const struct pyheap *heap) {
+  return heap->types.count;
+}
+
+const struct pyheap_type *pyheap_type(const struct pyheap *heap,
+                                      uint32_t index) {
+  return &heap->types.list[index]->public;
+}
+
+uint32_t pyheap_type_of(const struct pyheap *heap, pyheap_node node) {
+  struct object object;
+  return load_node(heap, node, &object) ? object.type->index : UINT32_MAX;
+}
+
+bool pyheap_is_subtype(const struct pyheap *heap, uint32_t index,
+                       uint32_t base) {
+  const struct pyheap_type *type = pyheap_type(heap, index);
+  for (uint32_t i = 0; i < type->mro_count; i++)
+    if (type->mro[i] == base)
+      return true;
+  return index == base;
+}
+
+/* References -------------------------------------------------------------- */
+
+struct teller {
+  struct visit visit;
+  pyheap_reference_fn *fn;
+  void *context;
+};
+
+static void tell(struct visit *visit) {
+  struct teller *teller = visit->context;
+  for (size_t i = 0; i < visit->count && !visit->stop; i++) {
+    if (heap_number(visit->heap, visit->references[i].target) ==
+        PYHEAP_NO_NODE)
+      continue;
+    visit->stop = !teller->fn(teller->context, &visit->references[i]);
+  }
+}
+
+void pyheap_referents(const struct pyheap *heap, pyheap_node node,
+                      pyheap_reference_fn *fn, void *context) {
+  struct object object;
+  struct teller teller = {.fn = fn, .context = context};
+  teller.visit.heap = heap;
+  teller.visit.flush = tell;
+  teller.visit.context = &teller;
+  if (pyheap_is_root(heap, node))
+    root_visit(&teller.visit, heap_root(heap, node));
+  else if (load_node(heap, node, &object))
+    object_visit(&teller.visit, &object);
+}

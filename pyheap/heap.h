@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/**
+ * @file
+ * One opened heap, as the parts of the library share it.
+ */
+#ifndef PYHEAP_HEAP_H
+#define PYHEAP_HEAP_H
+
+#include "error.h"
+#include "known_type.h"
+#include "layout/layout.h"
+#include "memory.h"
+#include "type.h"
+
+enum {
+  MAX_INTERPRETERS = 1 << 16,
+  MAX_THREADS = 1 << 20,
+  MAX_FRAMES = 1 << 24, /**< Of all threads together. */
+  MAX_PROBLEMS = 64,    /**< Kinds, not occurrences. */
+};
+
+/** What refers to objects and is none. */
+struct root {
+  enum pyheap_root_kind kind;
+  uint64_t address;     /**< Of the struct in the target; unique. */
+  uint64_t interpreter; /**< PyInterpreterState it belongs to, or 0. */
+  char *name;           /**< Made when first asked for. */
+};
+
+struct problems {
+  struct pyheap_problem list[MAX_PROBLEMS];
+  size_t count;
+};
+
+struct pyheap {
+  struct memory memory;
+  const struct layout *layout;
+  struct pyheap_target target; /**< Its strings are the heap's own. */
+  unsigned threads;
+
+  /* The runtime: runtime.c */
+  uint64_t runtime;     /**< Address of _PyRuntime. */
+  const char *runtime_file; /**< The file that holds it. */
+  struct root *roots;
+  size_t root_count;
+
+  struct types types;   /**< type.c */
+
+  /* The objects: discover.c.  One bit a granule of 8 bytes of the memory that
+   * may hold objects; ranks[i] counts the bits before word 8 * i. */
+  uint64_t *marks;
+  uint32_t *ranks;
+  uint32_t object_count;
+  bool objects_found;
+  int8_t *generations; /**< By object; made when first asked for. */
+
+  /* Totals by type: rows by type index, made while objects are found. */
+  struct pyheap_summary_row *reachable_rows, *tracked_rows;
+  size_t row_count;
+
+  /* The references: index.c.  The nodes that refer to object n are
+   * in_sources[in_starts[n]] .. [in_starts[n + 1]], ascending. */
+  uint64_t *in_starts;
+  uint32_t *in_sources;
+  bool references_indexed;
+
+  struct symbols *symbols;  /**< Of the file that was last asked for names. */
+  const char *symbols_path; /**< That file; a string of memory.files. */
+
+  struct problems problems;
+  struct pyheap_info info;
+};
+
+/* Problems: what could not be read or makes no sense.  WHAT is a static text.
+ */
+void problems_add(struct problems *problems, const char *what,
+                  uint64_t address, uint64_t count);
+void problems_merge(struct problems *problems, const struct problems *more);
+
+/* runtime.c: finds and checks the runtime, lists the roots. */
+struct pyheap_error *runtime_find(struct pyheap *heap);
+/** The head of gc generation GENERATION (0 .. 2, 3 permanent) of an
+ * interpreter; 0 when it has none. */
+uint64_t runtime_generation(const struct pyheap *heap, uint64_t interpreter,
+                            int generation);
+/** The references that a root holds. */
+void root_visit(struct visit *visit, const struct root *root);
+
+/* object.c: one object. */
+
+/** Takes references COUNT at a time. */
+struct visit {
+  const struct pyheap *heap;
+  const struct object *object; /**< NULL for a root. */
+  void (*flush)(struct visit *visit);
+  void *context;
+  struct problems *problems;   /**< Or NULL. */
+  bool demote;        /**< The object has no tp_traverse: all is owned. */
+  bool type_visited;
+  bool stop;
+  size_t count;
+  struct pyheap_reference references[128];
+};
+
+/** Loads the object at ADDRESS, which must have a type that is one.  False when
+ * it is none; then *why says in words what is wrong. */
+bool object_load(const struct pyheap *heap, uint64_t address,
+                 struct object *object, const char **why);
+/** Every reference of the object, visited ones first. */
+void object_visit(struct visit *visit, const struct object *object);
+/** As sys.getsizeof(). */
+uint64_t object_getsizeof(const struct pyheap *heap,
+                          const struct object *object);
+bool object_is_tracked(const struct pyheap *heap, const struct object *object);
+/** Whether the collector knows the object (PyObject_IS_GC). */
+bool object_is_gc(const struct pyheap *heap, const struct object *object);
+
+/* discover.c */
+bool heap_is_marked(const struct pyheap *heap, uint64_t address);
+/** The number of the object marked at ADDRESS. */
+uint32_t heap_number(const struct pyheap *heap, uint64_t address);
+uint64_t heap_number_address(const struct pyheap *heap, uint32_t number);
+/** The address that bit BIT of the bitmap stands for. */
+uint64_t heap_bit_address(const struct pyheap *heap, uint64_t bit);
+/** Sets the entries of the objects of one gc generation to its number. */
+void heap_walk_generation(const struct pyheap *heap, uint64_t interpreter,
+                          int generation, int8_t *generations);
+
+/* heap.c */
+const struct root *heap_root(const struct pyheap *heap, pyheap_node node);
+/** ob_refcnt less the references found; false for an object whose count says
+ * nothing.  Needs the index. */
+bool heap_refcount_excess(const struct pyheap *heap, pyheap_node node,
+                          int64_t *excess);
+
+/** Whether the user wants to stop; tells how far the work is. */
+bool heap_canceled(const struct pyheap *heap, const char *stage, uint64_t done,
+                   uint64_t total);
+struct pyheap_error *error_canceled(void);
+
+#endif

@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* The index of references: for every object, which nodes refer to it. */
+#include "config.h"
+
+#include <omp.h>
+#include <string.h>
+
+#include "heap.h"
+
+/** Objects are visited by pieces of the bitmap, each with targets of its own,
+ * so that threads share nothing. */
+struct piece {
+  uint32_t first, end;  /**< Its nodes. */
+  uint32_t *targets;    /**< Of all its nodes, in order. */
+  size_t count, capacity;
+  uint64_t kinds[3];    /**< References by pyheap_reference_kind. */
+  bool out_of_memory;
+};
+
+/** References of one node go to the piece that the node is in. */
+struct collector {
+  struct visit visit;
+  struct piece *piece;
+};
+
+static void collect(struct visit *visit) {
+  struct collector *collector = visit->context;
+  struct piece *piece = collector->piece;
+
+  if (piece->count + visit->count > piece->capacity) {
+    size_t capacity = 2 * piece->capacity + 1024;
+    uint32_t *grown =
+        reallocarray(piece->targets, capacity, sizeof *grown);
+    if (!grown) {
+      piece->out_of_memory = true;
+      return;
+    }
+    piece->targets = grown;
+    piece->capacity = capacity;
+  }
+  for (size_t i = 0; i < visit->count; i++) {
+    uint32_t target = heap_number(visit->heap, visit->references[i].target);
+    if (target == PYHEAP_NO_NODE)
+      continue;
+    piece->targets[piece->count++] = target;
+    piece->kinds[visit->references[i].kind]++;
+  }
+}
+
+static void collector_init(struct collector *collector, struct pyheap *heap,
+                           struct piece *piece) {
+  memset(collector, 0, sizeof *collector);
+  collector->visit.heap = heap;
+  collector->visit.flush = collect;
+  collector->visit.context = collector;
+  collector->piece = piece;
+}
+
+/** The objects whose bits are in words FIRST .. END-1 of the bitmap. */
+static void collect_words(struct pyheap *heap, uint64_t first, uint64_t end,
+                          struct piece *piece, uint32_t *counts) {
+  struct collector collector;
+  uint32_t number = heap->ranks[first];
+
+  collector_init(&collector, heap, piece);
+  piece->first = number;
+  for (uint64_t word = first; word < end; word++)
+    for (uint64_t marks = heap->marks[word]; marks; marks &= marks - 1) {
+      uint64_t bit = 64 * word + (unsigned)__builtin_ctzll(marks);
+      struct object object;
+      const char *why;
+      size_t before = piece->count;
+      if (object_load(heap, heap_bit_address(heap, bit), &object, &why))
+        object_visit(&collector.visit, &object);
+      counts[number++] = (uint32_t)(piece->count - before);
+    }
+  piece->end = number;
+}
+
+static void collect_roots(struct pyheap *heap, struct piece *piece,
+                          uint32_t *counts) {
+  struct collector collector;
+  collector_init(&collector, heap, piece);
+  piece->first = heap->object_count;
+  piece->end = heap->object_count + (uint32_t)heap->root_count;
+  for (size_t i = 0; i < heap->root_count; i++) {
+    size_t before = piece->count;
+    root_visit(&collector.visit, &heap->roots[i]);
+    counts[piece->first + i] = (uint32_t)(piece->count - before);
+  }
+}
+
+/** Turns the targets of all pieces round.  Each thread has a range of targets,
+ * so that the sources of every object come out in order. */
+static void turn_round(struct pyheap *heap, const struct piece *pieces,
+                       size_t piece_count, const uint32_t *counts) {
+  uint64_t *starts = heap->in_starts;
+  unsigned threads = heap->threads;
+
+#pragma omp parallel for num_threads(threads)
+  for (unsigned t = 0; t < threads; t++) {
+    uint32_t low = (uint32_t)((uint64_t)heap->object_count * t / threads);
+    uint32_t high =
+        (uint32_t)((uint64_t)heap->object_count * (t + 1) / threads);
+    for (size_t p = 0; p < piece_count; p++)
+      for (size_t i = 0; i < pieces[p].count; i++)
+        if (pieces[p].targets[i] - low < high - low)
+          starts[pieces[p].targets[i]]++;
+  }
+  uint64_t sum = 0;
+  for (uint32_t i = 0; i <= heap->object_count; i++) {
+    uint64_t count = starts[i];
+    starts[i] = sum;
+    sum += count;
+  }
+#pragma omp parallel for num_threads(threads)
+  for (unsigned t = 0; t < threads; t++) {
+    uint32_t low = (uint32_t)((uint64_t)heap->object_count * t / threads);
+    uint32_t high =
+        (uint32_t)((uint64_t)heap->object_count * (t + 1) / threads);
+    for (size_t p = 0; p < piece_count; p++) {
+      const uint32_t *target = pieces[p].targets;
+      for (uint32_t source = pieces[p].first; source < pieces[p].end; source++)
+        for (uint32_t left = counts[source]; left; left--, target++)
+          if (*target - low < high - low)
+            heap->in_sources[starts[*target]++] = source;
+    }
+  }
+  /* Filling has moved every start to the next one's place. */
+  memmove(starts + 1, starts, heap->object_count * sizeof *starts);
+  starts[0] = 0;
+}
+
+/** Compares every ob_refcnt with the references found. */
+static void check_refcounts(struct pyheap *heap) {
+  uint64_t exact = 0, high = 0, low = 0;
+
+#pragma omp parallel for num_threads(heap->threads)                            \
+    reduction(+ : exact, high, low) schedule(static)
+  for (uint32_t i = 0; i < heap->object_count; i++) {
+    int64_t excess;
+    if (!heap_refcount_excess(heap, i, &excess))
+      continue;
+    exact += excess == 0;
+    high += excess > 0;
+    low += excess < 0;
+  }
+  heap->info.refcount_exact = exact;
+  heap->info.refcount_high = high;
+  heap->info.refcount_low = low;
+}
+
+static struct pyheap_error *index_pieces(struct pyheap *heap,
+                                         const struct piece *pieces,
+                                         size_t piece_count,
+                                         const uint32_t *counts) {
+  uint64_t total = 0;
+  for (size_t p = 0; p < piece_count; p++) {
+    if (pieces[p].out_of_memory)
+      return &error_no_memory;
+    total += pieces[p].count;
+    heap->info.visited_references += pieces[p].kinds[PYHEAP_VISITED];
+    heap->info.owned_references += pieces[p].kinds[PYHEAP_OWNED];
+    heap->info.probable_references += pieces[p].kinds[PYHEAP_PROBABLE];
+  }
+  heap->in_starts =
+      calloc((size_t)heap->object_count + 2, sizeof *heap->in_starts);
+  heap->in_sources =
+      reallocarray(NULL, total + 1, sizeof *heap->in_sources);
+  if (!heap->in_starts || !heap->in_sources) {
+    free(take(heap->in_starts));
+    free(take(heap->in_sources));
+    return &error_no_memory;
+  }
+  turn_round(heap, pieces, piece_count, counts);
+  return NULL;
+}
+
+struct pyheap_error *pyheap_index_references(struct pyheap *heap) {
+  enum { PIECES = 256 };
+
+  if (heap->references_indexed)
+    return NULL;
+  TRY(pyheap_find_objects(heap));
+  struct piece *pieces = calloc(PIECES + 1, sizeof *pieces);
+  uint32_t *counts =
+      reallocarray(NULL, pyheap_node_count(heap) + 1ull, sizeof *counts);
+  struct pyheap_error *error = pieces && counts ? NULL : &error_no_memory;
+  uint64_t words = heap->memory.bit_count / 64 + 1;
+  bool stop = false;
+  unsigned done = 0;
+
+#pragma omp parallel for schedule(dynamic, 1) num_threads(heap->threads)
+  for (unsigned p = 0; p < PIECES; p++) {
+    if (error || __atomic_load_n(&stop, __ATOMIC_RELAXED))
+      continue;
+    collect_words(heap, words * p / PIECES, words * (p + 1) / PIECES,
+                  &pieces[p], counts);
+    unsigned so_far = __atomic_add_fetch(&done, 1, __ATOMIC_RELAXED);
+    if (omp_get_thread_num() == 0 &&
+        heap_canceled(heap, "indexing references", so_far, PIECES))
+      __atomic_store_n(&stop, true, __ATOMIC_RELAXED);
+  }
+  if (!error && stop)
+    error = error_canceled();
+  if (!error) {
+    collect_roots(heap, &pieces[PIECES], counts);
+    error = index_pieces(heap, pieces, PIECES + 1, counts);
+  }
+  for (unsigned p = 0; pieces && p <= PIECES; p++)
+    free(pieces[p].targets);
+  free(pieces);
+  free(counts);
+  TRY(error);
+  check_refcounts(heap);
+  heap->references_indexed = true;
+  return NULL;
+}
+
+const pyheap_node *pyheap_referrers(const struct pyheap *heap,
+                                    pyheap_node object, size_t *count) {
+  if (!heap->references_indexed || object >= heap->object_count) {
+    *count = 0;
+    return NULL;
+  }
+  *count = heap->in_starts[object + 1] - heap->in_starts[object];
+  return heap->in_sources + heap->in_starts[object];
+}

@@ -1,0 +1,296 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "config.h"
+
+#include "memory.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "error.h"
+
+void memory_deinit(struct memory *memory) {
+  for (size_t i = 0; i < memory->mapping_count; i++)
+    munmap(memory->mappings[i], memory->mapping_lengths[i]);
+  free(memory->mappings);
+  free(memory->mapping_lengths);
+  for (size_t i = 0; i < sizeof memory->chunks / sizeof *memory->chunks; i++)
+    free(memory->chunks[i]);
+  for (size_t i = 0; i < memory->file_count; i++) {
+    free((char *)memory->files[i].path);
+    free((char *)memory->files[i].local);
+  }
+  free(memory->files);
+  for (size_t i = 0; i < memory->note_count; i++)
+    free(memory->notes[i]);
+  free(memory->notes);
+  free(memory->ranges);
+  free(memory->statics);
+  free(memory->threads);
+  free((char *)memory->exe);
+  *memory = (struct memory){0};
+}
+
+/** Makes room for one more element: capacities are powers of two. */
+static bool grow(void *array, size_t count, size_t size) {
+  if (count & (count - 1))
+    return true;
+  size_t capacity = count ? 2 * count : 1;
+  void *grown = reallocarray(*(void **)array, capacity, size);
+  if (!grown)
+    return false;
+  *(void **)array = grown;
+  return true;
+}
+
+struct pyheap_error *memory_add(struct memory *memory, uint64_t start,
+                                uint64_t end, const uint8_t *bytes,
+                                uint32_t flags) {
+  if (start >= end)
+    return NULL;
+  if (memory->range_count >= MEMORY_MAX_RANGES)
+    return error_create(PYHEAP_ERROR_LIMIT, start,
+                        "more than %d memory ranges", MEMORY_MAX_RANGES);
+  if (!grow(&memory->ranges, memory->range_count, sizeof *memory->ranges))
+    return &error_no_memory;
+  memory->ranges[memory->range_count++] = (struct memory_range){
+      .start = start, .end = end, .bytes = bytes, .flags = flags};
+  return NULL;
+}
+
+struct pyheap_error *memory_add_file(struct memory *memory, uint64_t start,
+                                     uint64_t end, uint64_t offset,
+                                     const char *path) {
+  if (!grow(&memory->files, memory->file_count, sizeof *memory->files))
+    return &error_no_memory;
+  char *copy = strdup(path);
+  if (!copy)
+    return &error_no_memory;
+  memory->files[memory->file_count++] = (struct memory_file){
+      .start = start, .end = end, .offset = offset, .path = copy};
+  return NULL;
+}
+
+struct pyheap_error *memory_own_mapping(struct memory *memory, void *address,
+                                        size_t length) {
+  if (!grow(&memory->mappings, memory->mapping_count, sizeof(void *)) ||
+      !grow(&memory->mapping_lengths, memory->mapping_count, sizeof(size_t))) {
+    munmap(address, length);
+    return &error_no_memory;
+  }
+  memory->mappings[memory->mapping_count] = address;
+  memory->mapping_lengths[memory->mapping_count++] = length;
+  return NULL;
+}
+
+struct pyheap_error *memory_note(struct memory *memory, const char *format,
+                                 ...) {
+  if (!grow(&memory->notes, memory->note_count, sizeof *memory->notes))
+    return &error_no_memory;
+  va_list arguments;
+  va_start(arguments, format);
+  int length =
+      vasprintf(&memory->notes[memory->note_count], format, arguments);
+  va_end(arguments);
+  if (length < 0)
+    return &error_no_memory;
+  memory->note_count++;
+  return NULL;
+}
+
+static int compare_ranges(const void *a, const void *b) {
+  const struct memory_range *left = a, *right = b;
+  if (left->start != right->start)
+    return left->start < right->start ? -1 : 1;
+  return left->end < right->end ? -1 : left->end > right->end;
+}
+
+/** The part of RANGE from START to END. */
+static struct memory_range part(struct memory_range range, uint64_t start,
+                                uint64_t end) {
+  if (range.bytes)
+    range.bytes += start - range.start;
+  range.start = start;
+  range.end = end;
+  return range;
+}
+
+/** Whether B goes on where A ends, in the target and here. */
+static bool continues(const struct memory_range *a,
+                      const struct memory_range *b) {
+  if (a->end != b->start || a->flags != b->flags)
+    return false;
+  if (!a->bytes || !b->bytes)
+    return !a->bytes && !b->bytes;
+  return a->bytes + (a->end - a->start) == b->bytes;
+}
+
+struct range_list {
+  struct memory_range *ranges;
+  size_t count;
+};
+
+static void append(struct range_list *list, struct memory_range range) {
+  if (range.start >= range.end)
+    return;
+  if (list->count && continues(&list->ranges[list->count - 1], &range))
+    list->ranges[list->count - 1].end = range.end;
+  else
+    list->ranges[list->count++] = range;
+}
+
+/** Appends to OUT the disjoint ranges ABOVE and, in the gaps between them, the
+ * ranges BELOW; of two overlapping ones below, the first keeps the overlap.
+ * Both lists are sorted by start. */
+static void overlay(const struct memory_range *above, size_t above_count,
+                    const struct memory_range *below, size_t below_count,
+                    struct range_list *out) {
+  uint64_t position = 0;
+  size_t i = 0;
+
+  for (size_t j = 0; j < below_count; j++) {
+    uint64_t start = below[j].start > position ? below[j].start : position;
+    while (start < below[j].end) {
+      while (i < above_count && above[i].end <= start)
+        append(out, above[i++]);
+      uint64_t end = below[j].end;
+      if (i < above_count && above[i].start <= start) {
+        start = above[i].end;
+        continue;
+      }
+      if (i < above_count && above[i].start < end)
+        end = above[i].start;
+      append(out, part(below[j], start, end));
+      start = end;
+    }
+    if (start > position)
+      position = start;
+  }
+  while (i < above_count)
+    append(out, above[i++]);
+}
+
+/** Saved bytes go before those of files, and these before none. */
+static int priority(const struct memory_range *range) {
+  return !range->bytes ? 2 : range->flags & MEMORY_FROM_FILE ? 1 : 0;
+}
+
+/** Replaces the ranges by sorted and disjoint ones. */
+static struct pyheap_error *make_disjoint(struct memory *memory) {
+  size_t count = memory->range_count;
+  /* Each of COUNT ranges begins at most two pieces a layer, one at its own
+   * start and one behind a range above it. */
+  size_t room = 8 * count + 8;
+  cleanup_free struct memory_range *layer =
+      reallocarray(NULL, count, sizeof *layer);
+  struct range_list above = {reallocarray(NULL, room, sizeof *layer), 0};
+  struct range_list out = {reallocarray(NULL, room, sizeof *layer), 0};
+  if (!layer || !above.ranges || !out.ranges) {
+    free(above.ranges);
+    free(out.ranges);
+    return &error_no_memory;
+  }
+  for (int p = 0; p <= 2; p++) {
+    size_t layer_count = 0;
+    for (size_t i = 0; i < count; i++)
+      if (priority(&memory->ranges[i]) == p)
+        layer[layer_count++] = memory->ranges[i];
+    qsort(layer, layer_count, sizeof *layer, compare_ranges);
+    out.count = 0;
+    overlay(above.ranges, above.count, layer, layer_count, &out);
+    struct range_list swap = above;
+    above = out;
+    out = swap;
+  }
+  free(out.ranges);
+  free(memory->ranges);
+  memory->ranges = above.ranges;
+  memory->range_count = above.count;
+  return NULL;
+}
+
+/** Fills the table from 1 MiB chunks of address space to the first range that
+ * ends behind the chunk's start. */
+static struct pyheap_error *index_ranges(struct memory *memory) {
+  for (size_t i = 0; i < memory->range_count; i++) {
+    uint64_t last = (memory->ranges[i].end - 1) >> 20;
+    for (uint64_t top = memory->ranges[i].start >> 36; top <= last >> 16;
+         top++) {
+      if (top >= sizeof memory->chunks / sizeof *memory->chunks)
+        break;
+      if (memory->chunks[top])
+        continue;
+      memory->chunks[top] = malloc((1 << 16) * sizeof(uint32_t));
+      if (!memory->chunks[top])
+        return &error_no_memory;
+      size_t range = 0, high = memory->range_count;
+      uint64_t start = top << 36;
+      while (range < high) {
+        size_t middle = range + (high - range) / 2;
+        if (memory->ranges[middle].end > start)
+          high = middle;
+        else
+          range = middle + 1;
+      }
+      for (uint64_t chunk = 0; chunk < 1 << 16; chunk++) {
+        while (range < memory->range_count &&
+               memory->ranges[range].end <= start + (chunk << 20))
+          range++;
+        memory->chunks[top][chunk] = (uint32_t)range;
+      }
+    }
+  }
+  return NULL;
+}
+
+struct pyheap_error *memory_finish(struct memory *memory) {
+  if (!memory->range_count)
+    return NULL;
+  TRY(make_disjoint(memory));
+  for (size_t i = 0; i < memory->range_count; i++) {
+    struct memory_range *range = &memory->ranges[i];
+    uint64_t length = range->end - range->start;
+    range->bit = memory->bit_count;
+    if (!range->bytes) {
+      range->flags &= ~(uint32_t)MEMORY_OBJECTS;
+      memory->missing_bytes += length;
+      continue;
+    }
+    memory->present_bytes += length;
+    if (!(range->flags & MEMORY_OBJECTS))
+      continue;
+    memory->bit_count += (length + MEMORY_GRANULE - 1) / MEMORY_GRANULE;
+  }
+  return index_ranges(memory);
+}
+
+struct pyheap_error *memory_read_u64(const struct memory *memory,
+                                     uint64_t address, uint64_t *ret) {
+  const uint8_t *bytes = memory_at(memory, address, sizeof *ret);
+  if (!bytes)
+    return error_create(PYHEAP_ERROR_FAULT, address,
+                        "memory at 0x%llx cannot be read",
+                        (unsigned long long)address);
+  memcpy(ret, bytes, sizeof *ret);
+  return NULL;
+}
+
+const char *memory_string(const struct memory *memory, uint64_t address,
+                          uint64_t limit) {
+  uint64_t available;
+  const uint8_t *bytes = memory_available(memory, address, &available);
+  if (!bytes)
+    return NULL;
+  if (available > limit)
+    available = limit;
+  return memchr(bytes, 0, available) ? (const char *)bytes : NULL;
+}
+
+const struct memory_file *memory_file_at(const struct memory *memory,
+                                         uint64_t address) {
+  for (size_t i = 0; i < memory->file_count; i++)
+    if (address >= memory->files[i].start && address < memory->files[i].end)
+      return &memory->files[i];
+  return NULL;
+}

@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/**
+ * @file
+ * Where bytes come from: the target's address space, all of it mapped into
+ * this process.
+ *
+ * A struct memory is a set of disjoint ranges of target addresses.  A range has
+ * its bytes at hand (a piece of a mapped core file, of a mapped program file or
+ * of a copy of a live process) or is known to be missing.  Translating an
+ * address is a lookup, never a system call.  Memory that was not saved is a
+ * fault, never zeros.
+ */
+#ifndef PYHEAP_MEMORY_H
+#define PYHEAP_MEMORY_H
+
+#include "pyheap.h"
+
+enum memory_flags {
+  MEMORY_WRITABLE = 1,
+  MEMORY_EXECUTABLE = 2,
+  MEMORY_FILE = 4,    /**< Mapped from a file (also when privately changed). */
+  MEMORY_OBJECTS = 8, /**< Objects may live here: writable, bytes at hand. */
+  MEMORY_FROM_FILE = 16, /**< The bytes are those of a file, not the target's. */
+};
+
+struct memory_range {
+  uint64_t start, end;  /**< Target addresses, END excluded. */
+  const uint8_t *bytes; /**< NULL: mapped in the target, not to be had here. */
+  uint32_t flags;
+  uint64_t bit;         /**< How many granules come before it, see below. */
+};
+
+/** A file mapped in the target, as NT_FILE or /proc/PID/maps tells. */
+struct memory_file {
+  uint64_t start, end;
+  uint64_t offset;    /**< Of START in the file, bytes. */
+  const char *path;   /**< As the target names it. */
+  const char *local;  /**< Where it was found on this machine, or NULL. */
+  bool checked;       /**< Its build-id is that of the target's copy. */
+  bool mismatch;      /**< Its build-id is not. */
+};
+
+enum { MEMORY_MAX_RANGES = 1 << 20, MEMORY_GRANULE = 8 };
+
+struct memory {
+  struct memory_range *ranges; /**< Ascending, disjoint. */
+  size_t range_count;
+  struct memory_file *files;
+  size_t file_count;
+  /** Bits of a bitmap with one bit for every granule of 8 bytes of the
+   * MEMORY_OBJECTS ranges. */
+  uint64_t bit_count;
+  uint64_t present_bytes, missing_bytes;
+  /** Where C variables are: the writable segments (.data, .bss) of the mapped
+   * programs and libraries. */
+  struct memory_static {
+    uint64_t start, end;
+    size_t file;          /**< Index in files[]. */
+  } *statics;
+  size_t static_count;
+
+  uint64_t entry;          /**< AT_ENTRY, 0 when unknown. */
+  pid_t pid;
+  pid_t *threads;          /**< Kernel ids of the threads. */
+  size_t thread_count;
+  const char *exe;         /**< The program's path on this machine, or NULL. */
+  char **notes;            /**< Lines to tell the user. */
+  size_t note_count;
+
+  /* Private. */
+  uint32_t *chunks[2048];
+  void **mappings;         /**< What to munmap: address, length pairs. */
+  size_t *mapping_lengths;
+  size_t mapping_count;
+};
+
+void memory_deinit(struct memory *memory);
+
+/** Opens target->core.  target->exe replaces the path that the core names for
+ * its program, target->files those of the others.  Errors: OS, NOT_CORE,
+ * FOREIGN, MISMATCH, LIMIT, NO_MEMORY. */
+struct pyheap_error *memory_open_core(struct memory *memory,
+                                      const struct pyheap_target *target);
+/** Copies the memory of the process target->pid.  Unless TARGET says that it is
+ * stopped already, it is stopped for the time of the copy.  Errors: OS,
+ * CANCELED, LIMIT, NO_MEMORY. */
+struct pyheap_error *memory_open_live(struct memory *memory,
+                                      const struct pyheap_target *target);
+
+/** LENGTH bytes at ADDRESS, or NULL when they cannot all be read in one
+ * piece. */
+static inline const struct memory_range *
+memory_range_at(const struct memory *memory, uint64_t address) {
+  if (address >> 47)
+    return NULL;
+  const uint32_t *chunk = memory->chunks[address >> 36];
+  if (!chunk)
+    return NULL;
+  for (uint32_t i = chunk[(address >> 20) & 0xffff]; i < memory->range_count;
+       i++) {
+    const struct memory_range *range = &memory->ranges[i];
+    if (address < range->start)
+      return NULL;
+    if (address < range->end)
+      return range;
+  }
+  return NULL;
+}
+
+static inline const uint8_t *memory_at(const struct memory *memory,
+                                       uint64_t address, uint64_t length) {
+  const struct memory_range *range = memory_range_at(memory, address);
+  if (!range || !range->bytes || length > range->end - address)
+    return NULL;
+  return range->bytes + (address - range->start);
+}
+
+/** Bytes that can be read in one piece from ADDRESS on. */
+static inline const uint8_t *
+memory_available(const struct memory *memory, uint64_t address,
+                 uint64_t *available) {
+  const struct memory_range *range = memory_range_at(memory, address);
+  if (!range || !range->bytes)
+    return NULL;
+  *available = range->end - address;
+  return range->bytes + (address - range->start);
+}
+
+/** The u64 at ADDRESS; a FAULT error when it cannot be read. */
+PYHEAP_MUST_CHECK struct pyheap_error *
+memory_read_u64(const struct memory *memory, uint64_t address, uint64_t *ret);
+/** The C string at ADDRESS, or NULL when unreadable or longer than LIMIT. */
+const char *memory_string(const struct memory *memory, uint64_t address,
+                          uint64_t limit);
+/** The file mapped at ADDRESS, or NULL. */
+const struct memory_file *memory_file_at(const struct memory *memory,
+                                         uint64_t address);
+
+/** Fills statics[] from the ELF headers of the mapped files.  After the memory
+ * was opened. */
+struct pyheap_error *memory_find_statics(struct memory *memory);
+
+/* For the backends. ------------------------------------------------------- */
+
+/** Adds a range.  Of overlapping ones, those with bytes of the target win over
+ * those with bytes of files, and these over missing ones. */
+struct pyheap_error *memory_add(struct memory *memory, uint64_t start,
+                                uint64_t end, const uint8_t *bytes,
+                                uint32_t flags);
+struct pyheap_error *memory_add_file(struct memory *memory, uint64_t start,
+                                     uint64_t end, uint64_t offset,
+                                     const char *path);
+/** Takes over a mapping; memory_deinit() unmaps it. */
+struct pyheap_error *memory_own_mapping(struct memory *memory, void *address,
+                                        size_t length);
+struct pyheap_error *memory_note(struct memory *memory, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+/** Sorts, merges and indexes the ranges.  Once, after the last memory_add(). */
+struct pyheap_error *memory_finish(struct memory *memory);
+/** Adds the bytes of the files mapped in the target, where they are on this
+ * machine and are the same by build-id.  Before memory_finish().  Errors: OS,
+ * MISMATCH (target->exe is another program), NO_MEMORY. */
+struct pyheap_error *memory_fill_from_files(struct memory *memory,
+                                            const struct pyheap_target *target);
+#endif

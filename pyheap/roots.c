@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* What the roots refer to. */
+#include "config.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "heap.h"
+#include "known_frames.h"
+
+struct root_member {
+  uint16_t fact;
+  const char *name;
+};
+
+#define MEMBER(structure, member, name) {FACT_##structure##__##member, name}
+
+/** Pointers to objects that an interpreter owns (pycore_interp.h of 3.11). */
+static const struct root_member interpreter_members[] = {
+    MEMBER(PyInterpreterState, modules, "sys.modules"),
+    MEMBER(PyInterpreterState, modules_by_index, "modules by index"),
+    MEMBER(PyInterpreterState, sysdict, "sys.__dict__"),
+    MEMBER(PyInterpreterState, sysdict_copy, "copy of sys.__dict__"),
+    MEMBER(PyInterpreterState, builtins, "builtins.__dict__"),
+    MEMBER(PyInterpreterState, builtins_copy, "copy of builtins.__dict__"),
+    MEMBER(PyInterpreterState, importlib, "importlib"),
+    MEMBER(PyInterpreterState, import_func, "__import__"),
+    MEMBER(PyInterpreterState, codec_search_path, "codec search path"),
+    MEMBER(PyInterpreterState, codec_search_cache, "codec cache"),
+    MEMBER(PyInterpreterState, codec_error_registry, "codec error handlers"),
+    MEMBER(PyInterpreterState, dict, "PyInterpreterState_GetDict()"),
+    MEMBER(PyInterpreterState, before_forkers, "before fork handlers"),
+    MEMBER(PyInterpreterState, after_forkers_parent, "fork handlers (parent)"),
+    MEMBER(PyInterpreterState, after_forkers_child, "fork handlers (child)"),
+    MEMBER(PyInterpreterState, warnings_filters, "warnings.filters"),
+    MEMBER(PyInterpreterState, warnings_once_registry, "warnings registry"),
+    MEMBER(PyInterpreterState, warnings_default_action, "warnings default"),
+    MEMBER(PyInterpreterState, audit_hooks, "audit hooks"),
+    MEMBER(PyInterpreterState, errnomap, "map of errno to exceptions"),
+    MEMBER(PyInterpreterState, exception_group, "ExceptionGroup"),
+};
+
+static const struct root_member gc_members[] = {
+    MEMBER(_gc_runtime_state, garbage, "gc.garbage"),
+    MEMBER(_gc_runtime_state, callbacks, "gc.callbacks"),
+};
+
+/** Pointers to objects that a thread owns (Include/cpython/pystate.h). */
+static const struct root_member thread_members[] = {
+    MEMBER(PyThreadState, dict, "PyThreadState_GetDict()"),
+    MEMBER(PyThreadState, c_profileobj, "profile function"),
+    MEMBER(PyThreadState, c_traceobj, "trace function"),
+    MEMBER(PyThreadState, curexc_type, "type of the exception being raised"),
+    MEMBER(PyThreadState, curexc_value, "exception being raised"),
+    MEMBER(PyThreadState, curexc_traceback, "traceback being raised"),
+    MEMBER(PyThreadState, async_exc, "asynchronous exception"),
+    MEMBER(PyThreadState, async_gen_firstiter, "async generator hook"),
+    MEMBER(PyThreadState, async_gen_finalizer, "async generator finalizer"),
+    MEMBER(PyThreadState, context, "context"),
+};
+
+static uint64_t word(const struct pyheap *heap, uint64_t address,
+                     int32_t offset) {
+  if (offset < 0)
+    return 0;
+  const uint8_t *bytes =
+      memory_at(&heap->memory, address + (uint64_t)offset, 8);
+  return bytes ? load_u64(bytes) : 0;
+}
+
+static void visit_table(struct visit *visit, uint64_t address,
+                        const struct root_member *members, size_t count) {
+  const struct layout *layout = visit->heap->layout;
+  for (size_t i = 0; i < count; i++)
+    visit_named(visit,
+                word(visit->heap, address, layout->facts[members[i].fact]),
+                PYHEAP_OWNED, members[i].name);
+}
+
+#define VISIT_TABLE(visit, address, table)                                     \
+  visit_table((visit), (address), (table), sizeof(table) / sizeof *(table))
+
+/** COUNT pointers at ADDRESS, all of one name. */
+static void visit_pointers(struct visit *visit, uint64_t address,
+                           uint64_t count, const char *name) {
+  const uint8_t *bytes =
+      count > 1 << 24 ? NULL
+                      : memory_at(&visit->heap->memory, address, 8 * count);
+  for (uint64_t i = 0; bytes && i < count; i++)
+    visit_named(visit, load_u64(bytes + 8 * i), PYHEAP_OWNED, name);
+}
+
+/** What was registered with atexit: an array of pointers to callbacks. */
+static void visit_atexit(struct visit *visit, uint64_t interpreter) {
+  const struct pyheap *heap = visit->heap;
+  const struct layout *layout = heap->layout;
+  uint64_t array = word(heap, interpreter,
+                        OFFSET(layout, PyInterpreterState, atexit_callbacks));
+  uint64_t count =
+      (uint32_t)word(heap, interpreter,
+                     OFFSET(layout, PyInterpreterState, atexit_ncallbacks));
+  const uint8_t *callbacks =
+      count > 1 << 24 ? NULL : memory_at(&heap->memory, array, 8 * count);
+  for (uint64_t i = 0; callbacks && i < count; i++) {
+    uint64_t callback = load_u64(callbacks + 8 * i);
+    if (!callback)
+      continue;
+    visit_named(visit, word(heap, callback, OFFSET(layout, atexit_callback, func)),
+                PYHEAP_OWNED, "atexit function");
+    visit_named(visit, word(heap, callback, OFFSET(layout, atexit_callback, args)),
+                PYHEAP_OWNED, "atexit arguments");
+    visit_named(visit,
+                word(heap, callback, OFFSET(layout, atexit_callback, kwargs)),
+                PYHEAP_OWNED, "atexit keyword arguments");
+  }
+}
+
+/** The types, singletons and strings of the module ast: struct ast_state, all
+ * pointers from AST_type to its end (pycore_ast_state.h). */
+static void visit_ast(struct visit *visit, uint64_t interpreter) {
+  const struct layout *layout = visit->heap->layout;
+  int32_t start = OFFSET(layout, PyInterpreterState, ast);
+  int32_t first = OFFSET(layout, PyInterpreterState, ast_AST_type);
+  int32_t initialized = OFFSET(layout, PyInterpreterState, ast_initialized);
+  if (first < 0 ||
+      !(uint32_t)word(visit->heap, interpreter, initialized))
+    return;
+  uint64_t count = (uint64_t)(start + SIZEOF(layout, ast_state) - first) / 8;
+  visit_pointers(visit, interpreter + (uint64_t)first, count, "ast state");
+}
+
+/** Names in the cache of attribute look-ups (Objects/typeobject.c,
+ * assign_version_tag and _PyType_Lookup own them). */
+static void visit_type_cache(struct visit *visit, uint64_t interpreter) {
+  const struct layout *layout = visit->heap->layout;
+  int32_t cache = OFFSET(layout, PyInterpreterState, type_cache);
+  int32_t name = OFFSET(layout, type_cache_entry, name);
+  int32_t size = SIZEOF(layout, type_cache_entry);
+  if (cache < 0 || name < 0)
+    return;
+  int32_t count = OFFSET(layout, PyInterpreterState, type_cache_size) / size;
+  for (int32_t i = 0; i < count; i++)
+    visit_named(visit, word(visit->heap, interpreter, cache + i * size + name),
+                PYHEAP_OWNED, "cache of attribute names");
+}
+
+static void visit_interpreter(struct visit *visit, uint64_t interpreter) {
+  const struct layout *layout = visit->heap->layout;
+  VISIT_TABLE(visit, interpreter, interpreter_members);
+  VISIT_TABLE(visit,
+              interpreter + (uint64_t)OFFSET(layout, PyInterpreterState, gc),
+              gc_members);
+  visit_atexit(visit, interpreter);
+  visit_ast(visit, interpreter);
+  visit_type_cache(visit, interpreter);
+  visit_pointers(
+      visit,
+      word(visit->heap, interpreter,
+           OFFSET(layout, PyInterpreterState, unicode_ids_array)),
+      word(visit->heap, interpreter,
+           OFFSET(layout, PyInterpreterState, unicode_ids_size)),
+      "_Py_IDENTIFIER string");
+}
+
+static void visit_thread(struct visit *visit, uint64_t thread) {
+  const struct layout *layout = visit->heap->layout;
+  VISIT_TABLE(visit, thread, thread_members);
+  /* The other items of the stack that exc_info points to are in generators,
+   * which report them. */
+  uint64_t item =
+      thread + (uint64_t)OFFSET(layout, PyThreadState, exc_state);
+  visit_named(visit,
+              word(visit->heap, item,
+                   OFFSET(layout, _PyErr_StackItem, exc_value)),
+              PYHEAP_OWNED, "exception being handled");
+}
+
+/* What the program's static memory holds ----------------------------------- */
+
+/** Whether the object at ADDRESS is a type that no class statement and no
+ * PyType_Spec made.  C code points to these without owning them. */
+static bool is_static_type(const struct pyheap *heap, uint64_t address) {
+  const struct type *type = types_peek(&heap->types, address);
+  return type && !(type->flags & TPFLAGS_HEAPTYPE);
+}
+
+/** C variables of the program and its libraries: words that are addresses of
+ * objects.  Bytes of static objects themselves, whose references are known, are
+ * passed over. */
+static void scan_static(struct visit *visit,
+                        const struct memory_static *area) {
+  const struct pyheap *heap = visit->heap;
+  uint64_t runtime_end =
+      heap->runtime + (uint64_t)SIZEOF(heap->layout, pyruntimestate);
+  uint64_t address = area->start;
+
+  while (address + 8 <= area->end) {
+    uint64_t available = 0;
+    const uint8_t *bytes = memory_available(&heap->memory, address, &available);
+    if (address >= heap->runtime && address < runtime_end) {
+      address = runtime_end;
+      continue;
+    }
+    if (!bytes || available < 8) {
+      address += 8;
+      continue;
+    }
+    if (heap_is_marked(heap, address)) {
+      struct object object;
+      const char *why;
+      visit_named(visit, address, PYHEAP_OWNED, "static object");
+      if (object_load(heap, address, &object, &why)) {
+        uint64_t size = object.type->basicsize +
+                        object.type->itemsize * object_size_field(&object);
+        /* A static type's ob_size counts no items of its own. */
+        if (object.type->flags & TPFLAGS_TYPE_SUBCLASS)
+          size = (uint64_t)SIZEOF(heap->layout, PyTypeObject);
+        address += (size + 7) & ~7ull;
+        continue;
+      }
+    }
+    uint64_t target = load_u64(bytes);
+    if (target && heap_is_object(heap, target) &&
+        !is_static_type(heap, target))
+      visit_reference(visit, target, PYHEAP_PROBABLE, PYHEAP_NAME_STATIC,
+                      address);
+    address += 8;
+  }
+}
+
+void root_visit(struct visit *visit, const struct root *root) {
+  visit->object = NULL;
+  visit->demote = false;
+  switch (root->kind) {
+  case PYHEAP_ROOT_RUNTIME:
+    for (size_t i = 0; i < visit->heap->memory.static_count; i++)
+      scan_static(visit, &visit->heap->memory.statics[i]);
+    break;
+  case PYHEAP_ROOT_INTERPRETER:
+    visit_interpreter(visit, root->address);
+    break;
+  case PYHEAP_ROOT_THREAD:
+    visit_thread(visit, root->address);
+    break;
+  case PYHEAP_ROOT_FRAME:
+    visit_interpreter_frame(visit, NULL, root->address, PYHEAP_OWNED);
+    break;
+  }
+  if (visit->count)
+    visit->flush(visit);
+  visit->count = 0;
+}

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/**
+ * @file
+ * The type objects of the target, each read and checked once.
+ */
+#ifndef PYHEAP_TYPE_H
+#define PYHEAP_TYPE_H
+
+#include <pthread.h>
+
+#include "known_type.h"
+
+enum {
+  MAX_TYPES = 1 << 18,
+  TYPE_TABLE_SIZE = 1 << 19, /**< Slots of the hash table, a power of two. */
+  MAX_TYPE_DEPTH = 256,      /**< Of tp_base chains. */
+  MAX_TYPE_SLOTS = 1 << 16,  /**< __slots__ of one class and its bases. */
+  MAX_MRO = 1 << 12,
+};
+
+/** tp_flags, Include/object.h of 3.11. */
+enum {
+  TPFLAGS_MANAGED_DICT = 1 << 4,
+  TPFLAGS_HEAPTYPE = 1 << 9,
+  TPFLAGS_HAVE_GC = 1 << 14,
+  TPFLAGS_LONG_SUBCLASS = 1 << 24,
+  TPFLAGS_LIST_SUBCLASS = 1 << 25,
+  TPFLAGS_TUPLE_SUBCLASS = 1 << 26,
+  TPFLAGS_BYTES_SUBCLASS = 1 << 27,
+  TPFLAGS_UNICODE_SUBCLASS = 1 << 28,
+  TPFLAGS_DICT_SUBCLASS = 1 << 29,
+  TPFLAGS_BASE_EXC_SUBCLASS = 1 << 30,
+  TPFLAGS_TYPE_SUBCLASS = 1u << 31,
+};
+
+/** A slot of a class with __slots__. */
+struct type_slot {
+  uint64_t offset; /**< In the instance. */
+  uint64_t name;   /**< Address of its name, a str; 0 when unknown. */
+};
+
+struct type {
+  struct pyheap_type public;
+  uint32_t index;
+  bool ready;             /**< Read whole: others than the reader may use it. */
+  uint32_t flags;
+  uint64_t basicsize, itemsize;
+  int64_t dictoffset, weaklistoffset;
+  int32_t size_offset;    /**< Of ob_size; FACT_ABSENT without items. */
+  uint64_t metatype;      /**< ob_type */
+  /** The rows that say what instances hold and weigh: of the first type along
+   * tp_base that is no Python class. */
+  const struct known_type *known;
+  const struct known_type *known_size; /**< The first with a size function. */
+  uint64_t scan_start, scan_end; /**< Bytes of an instance nobody knows. */
+  bool visits_type;   /**< subtype_traverse visits Py_TYPE(self). */
+  bool visits_dict;   /**< … and the __dict__ at dictoffset. */
+  bool python_class;  /**< Made by a class statement. */
+  uint64_t cached_keys; /**< ht_cached_keys, names of inline attributes. */
+  struct type_slot *slots;
+  uint32_t slot_count;
+  char *name;
+  uint32_t *mro;
+};
+
+struct types {
+  struct type **list;  /**< By index; NULL-free up to count. */
+  uint32_t count;
+  /** Open addressing by address: slots of address and index + 1.  A reader
+   * needs no lock; a writer holds it. */
+  struct type_entry {
+    uint64_t address;
+    uint32_t index_plus_1;
+  } *table;
+  uint32_t no_type_count; /**< Entries for addresses that are no type. */
+  pthread_mutex_t lock;
+  uint64_t type_type;         /**< Address of PyType_Type. */
+  uint64_t subtype_traverse;  /**< Address of that function; 0: unknown. */
+  uint64_t subtype_dealloc;
+};
+
+struct pyheap;
+
+struct pyheap_error *types_init(struct pyheap *heap, uint64_t type_type);
+void types_deinit(struct types *types);
+/** Forgets all types, for they are read otherwise from now on. */
+void types_forget(struct pyheap *heap);
+/** The type at ADDRESS if it was read already, or NULL. */
+const struct type *types_peek(const struct types *types, uint64_t address);
+/** The type at ADDRESS, read on first use; NULL when there is none.  Any
+ * thread may call it. */
+const struct type *types_get(const struct pyheap *heap, uint64_t address);
+
+#endif
