@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/**
+ * @file
+ * Tables as Pympler draws them: cells joined by " | ", a rule of "=" below the
+ * header.
+ */
+#ifndef MUPPY_TABLE_H
+#define MUPPY_TABLE_H
+
+#include <stddef.h>
+#include <stdio.h>
+
+#include "escape.h"
+
+enum table_align {
+  ALIGN_RIGHT,
+  ALIGN_LEFT
+};
+
+struct table_column {
+  const char *title;
+  enum table_align align;
+  size_t padding; /**< Blanks before the cells; Pympler has two. */
+  /** Columns below which it is never cut; 0: it is not cut at all. */
+  size_t minimum;
+  enum cut cut; /**< Where. */
+};
+
+struct table;
+
+/** COLUMNS must outlive the table. */
+struct table *table_create(const struct table_column *columns, size_t count);
+void table_destroy(struct table *table);
+/** The next cell, row by row from the left; TEXT is escaped already. */
+void table_add(struct table *table, const char *text);
+/** A line of "=" between this row and the next. */
+void table_rule(struct table *table);
+/** Prints it in at most WIDTH columns (0: unlimited), as far as columns may be
+ * cut. */
+void table_print(const struct table *table, FILE *out, int width);
+
+#endif
