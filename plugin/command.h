@@ -41,10 +41,21 @@ struct session {
   size_t evaluated_used;
 };
 
+enum option_kind {
+  OPTION_FLAG,   /**< bool: set to true. */
+  OPTION_COUNT,  /**< uint64_t: a number, or "unlimited" (or 0): UINT64_MAX. */
+  OPTION_NUMBER, /**< uint64_t: a decimal number. */
+  OPTION_SIZE,   /**< uint64_t: bytes, "512", "1k", "2M". */
+  OPTION_CHOICE, /**< int: which of the words of `argument`, from 0. */
+  OPTION_TEXT,   /**< const char *: as it is. */
+};
+
 struct command_option {
   const char *name;      /**< "limit" */
   const char *argument;  /**< "N|unlimited", or NULL for a flag. */
   const char *help;      /**< One or more lines. */
+  enum option_kind kind;
+  size_t offset;         /**< Where the value goes in the command's struct. */
 };
 
 struct command {
@@ -59,6 +70,9 @@ struct command {
 /** The table; name NULL behind the last. */
 extern const struct command commands[];
 
+/** The command of that name or unambiguous start of it; NULL with the session's
+ * message set. */
+const struct command *command_find(struct session *session, const char *name);
 /** Runs argv[0] with its arguments.  On failure session->message says why. */
 enum command_status command_run(struct session *session, int argc, char **argv);
 

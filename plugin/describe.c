@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "config.h"
+
+#include "describe.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+enum {
+  NAME_LIMIT = 60, /**< Characters of a reference's name. */
+  NAMES_SHOWN = 3, /**< Of several references between the same two. */
+};
+
+void describe_type(struct buffer *text, const struct pyheap *heap,
+                   uint32_t type) {
+  if (type < pyheap_type_count(heap))
+    escape_add(text, pyheap_type(heap, type)->name);
+  else
+    buffer_add(text, "?");
+}
+
+/** Appends what the library made, or that it could not. */
+static void add_owned(struct buffer *text, struct pyheap_error *error,
+                      char *string) {
+  if (error) {
+    buffer_add(text, "<unreadable>");
+    pyheap_error_destroy(error);
+    return;
+  }
+  escape_add(text, string);
+  free(string);
+}
+
+void describe_value(struct buffer *text, const struct pyheap *heap,
+                    pyheap_node node, size_t limit) {
+  char *value = NULL;
+  struct pyheap_error *error = pyheap_value(heap, node, limit, &value);
+
+  add_owned(text, error, value);
+}
+
+void describe_identity(struct buffer *text, const struct pyheap *heap,
+                       pyheap_node node) {
+  if (pyheap_is_root(heap, node)) {
+    escape_add(text, pyheap_root_name(heap, node));
+    return;
+  }
+  describe_type(text, heap, pyheap_type_of(heap, node));
+  buffer_format(text, " 0x%" PRIx64, pyheap_address(heap, node));
+}
+
+void describe_node(struct buffer *text, const struct pyheap *heap,
+                   pyheap_node node) {
+  describe_identity(text, heap, node);
+  if (pyheap_is_root(heap, node))
+    return;
+  size_t before = text->length;
+  buffer_add(text, " ");
+  describe_value(text, heap, node, SHORT_VALUE);
+  if (text->length == before + 1)
+    buffer_truncate(text, before);
+}
+
+void describe_name(struct buffer *text, const struct pyheap *heap,
+                   struct pyheap_name name) {
+  char *string = NULL;
+  struct pyheap_error *error =
+      pyheap_name_text(heap, name, NAME_LIMIT, &string);
+
+  add_owned(text, error, string);
+}
+
+/** Looks for the references between two nodes. */
+struct search {
+  uint64_t target;
+  uint64_t wanted; /**< Stop after so many. */
+  uint64_t found;
+  struct pyheap_name names[NAMES_SHOWN];
+};
+
+static bool search_reference(void *context,
+                             const struct pyheap_reference *reference) {
+  struct search *search = context;
+
+  if (reference->target != search->target)
+    return true;
+  if (search->found < NAMES_SHOWN)
+    search->names[search->found] = reference->name;
+  return ++search->found < search->wanted;
+}
+
+/** What is inside something else, and not a part of it. */
+static bool is_contained(enum pyheap_name_form form) {
+  switch (form) {
+  case PYHEAP_NAME_ITEM:
+  case PYHEAP_NAME_KEY:
+  case PYHEAP_NAME_INDEX:
+  case PYHEAP_NAME_LOCAL:
+  case PYHEAP_NAME_STACK:
+    return true;
+  default:
+    return false;
+  }
+}
+
+void describe_references(struct buffer *text, const struct pyheap *heap,
+                         pyheap_node from, uint64_t target, uint64_t count) {
+  struct search search = {.target = target, .wanted = count};
+
+  pyheap_referents(heap, from, search_reference, &search);
+  uint64_t shown = search.found < NAMES_SHOWN ? search.found : NAMES_SHOWN;
+  for (uint64_t i = 0; i < shown; i++) {
+    buffer_add(text, i ? ", " : "");
+    describe_name(text, heap, search.names[i]);
+  }
+  if (search.found > shown)
+    buffer_format(text, ", " ELLIPSIS " %" PRIu64 " more",
+                  search.found - shown);
+  if (shown)
+    buffer_add(text, is_contained(search.names[0].form) ? " in " : " of ");
+}
+
+void describe_refcount(struct buffer *text, int64_t refcount) {
+  if (refcount == -1)
+    buffer_add(text, "immortal");
+  else
+    buffer_format(text, "%" PRId64, refcount);
+}
+
+void describe_count(struct buffer *text, uint64_t count, const char *what) {
+  buffer_format(text, "%" PRIu64 " %s%s", count, what, count == 1 ? "" : "s");
+}

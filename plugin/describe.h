@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/**
+ * @file
+ * Nodes and references in words, escaped for a terminal.
+ */
+#ifndef MUPPY_DESCRIBE_H
+#define MUPPY_DESCRIBE_H
+
+#include "plugin/render/escape.h"
+#include "pyheap/pyheap.h"
+
+/** Characters of a value that a line about many objects has room for. */
+enum {
+  SHORT_VALUE = 60
+};
+
+/** The type's name; "?" for an index that there is not. */
+void describe_type(struct buffer *text, const struct pyheap *heap,
+                   uint32_t type);
+/** The value in short, in at most LIMIT characters; "" where there is none. */
+void describe_value(struct buffer *text, const struct pyheap *heap,
+                    pyheap_node node, size_t limit);
+/** "dict 0x7f3c5a2b1c40", "frame handler (app.py:42)". */
+void describe_identity(struct buffer *text, const struct pyheap *heap,
+                       pyheap_node node);
+/** The same with the value: "dict 0x7f3c5a2b1c40 len=3". */
+void describe_node(struct buffer *text, const struct pyheap *heap,
+                   pyheap_node node);
+/** A reference's name: "['sessions']", ".cache", "local req". */
+void describe_name(struct buffer *text, const struct pyheap *heap,
+                   struct pyheap_name name);
+/** The names of the COUNT references from a node to the object at TARGET, and
+ * how they are joined with it: "['sessions'] in ", ".head, .tail of ". */
+void describe_references(struct buffer *text, const struct pyheap *heap,
+                         pyheap_node from, uint64_t target, uint64_t count);
+/** "3", or "immortal". */
+void describe_refcount(struct buffer *text, int64_t refcount);
+/** "1 object", "3 objects". */
+void describe_count(struct buffer *text, uint64_t count, const char *what);
+
+#endif

@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "config.h"
+
+#include "options.h"
+
+#include <getopt.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "plugin/render/number.h"
+#include "session.h"
+
+/** What getopt returns for option 0: above every character. */
+enum {
+  FIRST_VALUE = 256,
+  OPERAND = 1, /**< getopt's own, for an operand in its place. */
+};
+
+static size_t option_count(const struct command_option *options) {
+  size_t count = 0;
+
+  while (options[count].name)
+    count++;
+  return count;
+}
+
+/** The index of the word VALUE, possibly abbreviated, in "size|count|type"; -1
+ * when it is none of them or the start of several. */
+static int choose(const char *words, const char *value) {
+  size_t length = strlen(value);
+  int found = -1;
+
+  for (int i = 0; *words; i++) {
+    size_t word = strcspn(words, "|");
+    if (length <= word && length && strncmp(words, value, length) == 0) {
+      if (length == word)
+        return i;
+      found = found == -1 ? i : -2;
+    }
+    words += word + (words[word] == '|');
+  }
+  return found < 0 ? -1 : found;
+}
+
+static bool store(const struct command_option *option, const char *value,
+                  void *values) {
+  void *to = (char *)values + option->offset;
+  const char *end = value;
+  uint64_t number = 0;
+
+  switch (option->kind) {
+  case OPTION_FLAG:
+    *(bool *)to = true;
+    return true;
+  case OPTION_COUNT:
+    return parse_count(value, to);
+  case OPTION_NUMBER:
+    /* An address in hexadecimal is a number as well, so look at the digits. */
+    if (!*value || end[strspn(end, "0123456789")] ||
+        !parse_address(value, &number))
+      return false;
+    *(uint64_t *)to = number;
+    return true;
+  case OPTION_SIZE:
+    return parse_size(value, to);
+  case OPTION_CHOICE:
+    *(int *)to = choose(option->argument, value);
+    return *(int *)to >= 0;
+  case OPTION_TEXT:
+    *(const char **)to = value;
+    return *value != '\0';
+  }
+  return false;
+}
+
+static const char *expected(const struct command_option *option) {
+  switch (option->kind) {
+  case OPTION_COUNT:
+    return "a number or \"unlimited\"";
+  case OPTION_NUMBER:
+    return "a number";
+  case OPTION_SIZE:
+    return "a size in bytes such as 512, 1k or 2M";
+  case OPTION_TEXT:
+    return "something that is not empty";
+  default:
+    return option->argument;
+  }
+}
+
+/** Why getopt did not take the argument GIVEN. */
+static enum command_status refuse(struct session *session,
+                                  const struct command_option *options,
+                                  const char *command, const char *given) {
+  const char *name = given + strspn(given, "-");
+  size_t length = strcspn(name, "=");
+  const char *candidates[2] = {NULL, NULL};
+  size_t found = 0;
+
+  for (const struct command_option *option = options; option->name; option++)
+    if (strncmp(option->name, name, length) == 0 && found < 2)
+      candidates[found++] = option->name;
+  if (found == 2)
+    return session_fail(session, COMMAND_USAGE,
+                        "%s: option '%.*s' could be -%s or -%s", command,
+                        (int)(name - given + (ptrdiff_t)length), given,
+                        candidates[0], candidates[1]);
+  return session_fail(session, COMMAND_USAGE,
+                      "%s: there is no option '%s'; see muppy %s%s", command,
+                      given, strcmp(command, "muppy") ? "help " : "",
+                      strcmp(command, "muppy") ? command : "--help");
+}
+
+static enum command_status parse(struct session *session,
+                                 const struct command_option *options,
+                                 const char *mode, int argc, char **argv,
+                                 void *values, int *operands) {
+  size_t count = option_count(options);
+  struct option *longs = must_alloc((count + 1) * sizeof *longs);
+  enum command_status status = COMMAND_OK;
+  const char *command = argv[0];
+  int kept = 0;
+
+  for (size_t i = 0; i < count; i++)
+    longs[i] = (struct option){
+        .name = options[i].name,
+        .has_arg = options[i].argument ? required_argument : no_argument,
+        .val = FIRST_VALUE + (int)i,
+    };
+  longs[count] = (struct option){0};
+  optind = 0; /* glibc: forget the last command line. */
+  while (status == COMMAND_OK) {
+    int value = getopt_long_only(argc, argv, mode, longs, NULL);
+    if (value == -1)
+      break;
+    if (value == OPERAND) {
+      argv[1 + kept++] = optarg;
+    } else if (value == ':') {
+      const struct command_option *option = &options[optopt - FIRST_VALUE];
+      status = session_fail(session, COMMAND_USAGE,
+                            "%s: option -%s needs a value: %s", command,
+                            option->name, expected(option));
+    } else if (value == '?' && optopt >= FIRST_VALUE) {
+      status =
+          session_fail(session, COMMAND_USAGE, "%s: option -%s takes no value",
+                       command, options[optopt - FIRST_VALUE].name);
+    } else if (value == '?') {
+      status = refuse(session, options, command, argv[optind - 1]);
+    } else if (!store(&options[value - FIRST_VALUE], optarg, values)) {
+      const struct command_option *option = &options[value - FIRST_VALUE];
+      status = session_fail(
+          session, COMMAND_USAGE, "%s: option -%s: '%s' is not %s%s", command,
+          option->name, optarg, option->kind == OPTION_CHOICE ? "one of " : "",
+          expected(option));
+    }
+  }
+  free(longs);
+  if (status != COMMAND_OK)
+    return status;
+  if (*mode == '+') {
+    *operands = optind;
+    return COMMAND_OK;
+  }
+  while (optind < argc)
+    argv[1 + kept++] = argv[optind++];
+  *operands = kept;
+  return COMMAND_OK;
+}
+
+enum command_status options_parse(struct session *session,
+                                  const struct command_option *options,
+                                  int argc, char **argv, void *values,
+                                  int *operands) {
+  return parse(session, options, "-:", argc, argv, values, operands);
+}
+
+enum command_status options_parse_leading(struct session *session,
+                                          const struct command_option *options,
+                                          int argc, char **argv, void *values,
+                                          int *first) {
+  return parse(session, options, "+:", argc, argv, values, first);
+}

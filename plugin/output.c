@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "config.h"
+
+#include "output.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "session.h"
+
+static enum command_status fail_write(struct session *session, const char *path,
+                                      int error) {
+  return session_fail(session, COMMAND_FAILED, "cannot write %s: %s",
+                      path ? path : "the answer", strerror(error));
+}
+
+static enum command_status fail_exists(struct session *session,
+                                       const char *path) {
+  return session_fail(session, COMMAND_FAILED,
+                      "%s exists already; -force overwrites it", path);
+}
+
+/** gdb passes arguments as they are typed: "~/x" is for us to expand. */
+static char *expand_home(const struct session *session, const char *path) {
+  const char *home = getenv("HOME");
+  struct buffer text = {0};
+
+  if (session->gdb && home && path[0] == '~' && path[1] == '/') {
+    buffer_add(&text, home);
+    path++;
+  }
+  buffer_add(&text, path);
+  return buffer_take(&text);
+}
+
+/** Opens a new file beside the output's path. */
+static int open_temporary(struct output *output, mode_t mode) {
+  for (unsigned attempt = 0; attempt < 100; attempt++) {
+    struct buffer name = {0};
+    buffer_format(&name, "%s.%ld-%u.tmp", output->path, (long)getpid(),
+                  attempt);
+    int fd = open(name.bytes, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
+    if (fd >= 0) {
+      output->temporary = buffer_take(&name);
+      return fd;
+    }
+    buffer_deinit(&name);
+    if (errno != EEXIST)
+      return -1;
+  }
+  return -1;
+}
+
+/** Follows the links of an existing file, so that the file is replaced and
+ * not the link. */
+static void resolve(struct output *output) {
+  char *resolved = realpath(output->path, NULL);
+
+  if (!resolved)
+    return;
+  free(output->path);
+  output->path = resolved;
+}
+
+static void output_deinit(struct output *output) {
+  free(output->path);
+  free(output->temporary);
+  *output = (struct output){0};
+}
+
+enum command_status output_open(struct session *session, const char *path,
+                                bool force, struct output *ret) {
+  struct output output = {.force = force};
+  enum command_status status;
+  struct stat existing;
+  int fd;
+
+  if (!path) {
+    *ret = (struct output){.file = session->out, .width = session->width};
+    return COMMAND_OK;
+  }
+  output.path = expand_home(session, path);
+  bool exists = stat(output.path, &existing) == 0;
+  if (exists && S_ISREG(existing.st_mode) && !force) {
+    status = fail_exists(session, output.path);
+    output_deinit(&output);
+    return status;
+  }
+  if (exists && !S_ISREG(existing.st_mode)) {
+    /* A device, a pipe: nothing to lose, and nothing to rename. */
+    fd = open(output.path, O_WRONLY | O_CLOEXEC);
+  } else {
+    resolve(&output);
+    fd = open_temporary(&output, exists ? existing.st_mode & 0777 : 0666);
+  }
+  if (fd >= 0)
+    output.file = fdopen(fd, "w");
+  if (!output.file) {
+    status = fail_write(session, output.path, errno);
+    if (fd >= 0)
+      close(fd);
+    if (output.temporary)
+      unlink(output.temporary);
+    output_deinit(&output);
+    return status;
+  }
+  *ret = output;
+  return COMMAND_OK;
+}
+
+/** Gives the finished file its name; 0 or an errno. */
+static int put_in_place(const struct output *output) {
+  if (output->force)
+    return rename(output->temporary, output->path) ? errno : 0;
+  if (renameat2(AT_FDCWD, output->temporary, AT_FDCWD, output->path,
+                RENAME_NOREPLACE) == 0)
+    return 0;
+  if (errno != EINVAL && errno != ENOSYS)
+    return errno;
+  /* A file system without that: a link never replaces either. */
+  if (link(output->temporary, output->path))
+    return errno;
+  unlink(output->temporary);
+  return 0;
+}
+
+static int flush(FILE *file) {
+  errno = 0;
+  if (fflush(file) || ferror(file))
+    return errno ? errno : EIO;
+  return 0;
+}
+
+enum command_status output_close(struct session *session, struct output *output,
+                                 enum command_status status) {
+  int error = flush(output->file);
+
+  /* The stream only knows that something failed, not any more what. */
+  if (output->error)
+    error = output->error;
+  if (!output->path) {
+    if (error && status == COMMAND_OK)
+      status = fail_write(session, NULL, error);
+    return status;
+  }
+  if (fclose(output->file) && !error)
+    error = errno;
+  if (!error && status == COMMAND_OK && output->temporary)
+    error = put_in_place(output);
+  if (status == COMMAND_OK && error)
+    status = error == EEXIST ? fail_exists(session, output->path)
+                             : fail_write(session, output->path, error);
+  if (status != COMMAND_OK && output->temporary)
+    unlink(output->temporary);
+  if (status == COMMAND_OK && session->gdb)
+    fprintf(session->out, "Written to %s.\n", output->path);
+  output_deinit(output);
+  return status;
+}

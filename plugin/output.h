@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/**
+ * @file
+ * Where an answer goes: the session's screen or the file of -output.
+ *
+ * A file is written beside its final place and renamed when all is written, so
+ * that a failure leaves what was there before.
+ */
+#ifndef MUPPY_OUTPUT_H
+#define MUPPY_OUTPUT_H
+
+#include "plugin/command.h"
+
+struct output {
+  FILE *file;
+  int width;       /**< Columns; 0 (unlimited) in a file. */
+  char *path;      /**< Of the file, or NULL for the session's screen. */
+  char *temporary; /**< What is written, or NULL to write in place. */
+  bool force;
+  int error; /**< Set by a writer that met an error: its errno. */
+};
+
+/** PATH NULL: the session's own.  An existing file is refused without FORCE,
+ * now and again in output_close(). */
+enum command_status output_open(struct session *session, const char *path,
+                                bool force, struct output *ret);
+/** Puts the file in place when STATUS is COMMAND_OK, else removes it.  Returns
+ * STATUS, or why what was written did not arrive. */
+enum command_status output_close(struct session *session, struct output *output,
+                                 enum command_status status);
+
+/** The two options of every command that has them; TYPE is its struct with the
+ * members `const char *output` and `bool force`. */
+#define OUTPUT_OPTIONS(type)                                                   \
+  {"output", "FILE", "Write to FILE, which must not exist.", OPTION_TEXT,      \
+   offsetof(type, output)},                                                    \
+  {                                                                            \
+    "force", NULL, "Overwrite the FILE of -output.", OPTION_FLAG,              \
+        offsetof(type, force)                                                  \
+  }
+
+#endif
