@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "config.h"
+
+#include "command.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "plugin/commands/commands.h"
+#include "plugin/session.h"
+#include "plugin/type_match.h"
+
+const struct command commands[] = {
+    {
+        .name = "info",
+        .operands = "",
+        .brief = "Tell what was found: interpreter, threads, objects, gaps.",
+        .help =
+            "Shows the version of the interpreter and how it was recognised,\n"
+            "how many objects there are and how many bytes they take, and how\n"
+            "far their reference counts are explained by the references that\n"
+            "were found.  What could not be read is listed with its address.\n"
+            "\n"
+            "\"tracked\" are the objects of the garbage collector's lists;\n"
+            "\"reachable\" are all that one gets to from those and from the\n"
+            "interpreter itself: strings and numbers as well.",
+        .options = info_options,
+        .run = info_run,
+    },
+    {
+        .name = "summary",
+        .operands = "",
+        .brief = "Count the objects by type, the largest total size first.",
+        .help =
+            "Counts every object that can be reached, strings and numbers\n"
+            "included; -tracked counts what gc.get_objects() would return.\n"
+            "Sizes are those of sys.getsizeof().  Types of one name are one\n"
+            "line, and ties are ordered by name.\n"
+            "\n"
+            "Example:\n"
+            "  muppy summary -sort count -limit 10",
+        .options = summary_options,
+        .run = summary_run,
+    },
+    {
+        .name = "filter",
+        .operands = "TYPE",
+        .brief = "List the objects of a type and its subclasses.",
+        .help = "TYPE is a name with or without what comes before its dots\n"
+                "(User, models.User, app.models.User), and may hold * and ?.\n"
+                "-min and -max are inclusive, in bytes of sys.getsizeof().\n"
+                "\n"
+                "Examples:\n"
+                "  muppy filter dict -min 1k\n"
+                "  muppy filter '*Error' -sort refcount -limit unlimited",
+        .options = filter_options,
+        .run = filter_run,
+    },
+    {
+        .name = "refs",
+        .operands = "ADDRESS",
+        .brief = "Draw the tree of what refers to an object.",
+        .help =
+            "Each node is a referrer of the one it hangs on, with the names "
+            "of\n"
+            "the references between the two: ['sessions'] in dict 0x...,\n"
+            ".cache of app.Store 0x..., local req in frame handler.\n"
+            "What is on its own path already is marked as a cycle and not\n"
+            "followed.  (… N referrers) stands behind nodes at the -depth.\n"
+            "\n"
+            "Example:\n"
+            "  muppy refs 0x7f3c5a2b1c40 -depth 5",
+        .options = refs_options,
+        .run = refs_run,
+    },
+    {
+        .name = "object",
+        .operands = "ADDRESS",
+        .brief = "Show one object: type, size, value, attributes and items.",
+        .help =
+            "Attributes include those of the instance's __dict__.  The number\n"
+            "of references that were found is compared with the object's own\n"
+            "count: what is missing is held by code that is not Python's.\n"
+            "\n"
+            "Example:\n"
+            "  muppy object 0x7f3c5a2b1c40",
+        .options = object_options,
+        .run = object_run,
+    },
+    {
+        .name = "referents",
+        .operands = "ADDRESS",
+        .brief = "Show what an object refers to, by name.",
+        .help =
+            "References are what gc.get_referents() returns, and, marked as\n"
+            "owned, the others that keep objects alive.  Probable ones were\n"
+            "guessed from the memory of an object of an unknown layout.\n"
+            "\n"
+            "Example:\n"
+            "  muppy referents 0x7f3c5a2b1c40 -level 2",
+        .options = referents_options,
+        .run = referents_run,
+    },
+    {
+        .name = "export",
+        .operands = "",
+        .brief = "Write every object with its references to a file.",
+        .help =
+            "The file holds a line for each object, ordered by address:\n"
+            "  "
+            "{\"address\":\"0x...\",\"type\":\"dict\",\"size\":64,\"refcount\":"
+            "1,\n"
+            "   "
+            "\"tracked\":true,\"referents\":[\"0x...\"],\"owned\":[\"0x...\"]}"
+            "\n"
+            "\"referents\" are what gc.get_referents() returns, repetitions\n"
+            "included; \"owned\" are all other references, and \"probable\", "
+            "where\n"
+            "it is there, those guessed in objects of an unknown layout.\n"
+            "A refcount of -1 is an immortal object's.\n"
+            "\n"
+            "Example:\n"
+            "  muppy export -output heap.jsonl",
+        .options = export_options,
+        .run = export_run,
+    },
+    {
+        .name = "help",
+        .operands = "[COMMAND]",
+        .brief = "List the commands, or tell about one of them.",
+        .help = "Example:\n"
+                "  muppy help summary",
+        .options = help_options,
+        .run = help_run,
+    },
+    {0},
+};
+
+const struct command *command_find(struct session *session, const char *name) {
+  const struct command *found = NULL, *nearest = NULL;
+  size_t length = strlen(name), distance = 3;
+  bool several = false;
+
+  for (const struct command *command = commands; command->name; command++) {
+    if (strcmp(command->name, name) == 0)
+      return command;
+    size_t edits = edit_distance(name, command->name, 2);
+    if (edits < distance) {
+      distance = edits;
+      nearest = command;
+    }
+    if (!length || strncmp(command->name, name, length) != 0)
+      continue;
+    several |= found != NULL;
+    found = command;
+  }
+  if (found && !several)
+    return found;
+  if (several)
+    session_fail(session, COMMAND_USAGE,
+                 "'%s' is the start of more than one command; see muppy help",
+                 name);
+  else if (nearest)
+    session_fail(session, COMMAND_USAGE,
+                 "there is no command '%s'; did you mean '%s'?", name,
+                 nearest->name);
+  else
+    session_fail(session, COMMAND_USAGE,
+                 "there is no command '%s'; see muppy help", name);
+  return NULL;
+}
+
+/** Whether help is asked for, in any of its spellings. */
+static bool asks_help(int argc, char **argv) {
+  for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++)
+    if (strcmp(argv[i], "-help") == 0 || strcmp(argv[i], "--help") == 0 ||
+        strcmp(argv[i], "-h") == 0)
+      return true;
+  return false;
+}
+
+enum command_status command_run(struct session *session, int argc,
+                                char **argv) {
+  free(session->message);
+  session->message = NULL;
+  free(session->evaluate);
+  session->evaluate = NULL;
+  session->evaluated_used = 0;
+  if (argc < 1)
+    return session_fail(session, COMMAND_USAGE,
+                        "which command? See muppy help");
+  const struct command *command = command_find(session, argv[0]);
+  if (!command)
+    return COMMAND_USAGE;
+  if (asks_help(argc, argv)) {
+    help_command(session->out, command, session->gdb);
+    return COMMAND_OK;
+  }
+  /* Messages name the command in full. */
+  argv[0] = (char *)command->name;
+  return command->run(session, argc, argv);
+}

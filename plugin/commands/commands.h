@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/**
+ * @file
+ * What the files of the commands give to the table in commands.c.
+ */
+#ifndef MUPPY_COMMANDS_H
+#define MUPPY_COMMANDS_H
+
+#include "plugin/command.h"
+
+#define COMMAND(name)                                                          \
+  extern const struct command_option name##_options[];                         \
+  enum command_status name##_run(struct session *session, int argc,            \
+                                 char **argv);
+
+COMMAND(info)
+COMMAND(summary)
+COMMAND(filter)
+COMMAND(refs)
+COMMAND(object)
+COMMAND(referents)
+COMMAND(export)
+COMMAND(help)
+#undef COMMAND
+
+/** Usage, options and text of one command. */
+void help_command(FILE *out, const struct command *command, bool gdb);
+/** A line for each command. */
+void help_list(FILE *out);
+/** "  --name ARGUMENT", and the help indented below; DASHES "-" or "--". */
+void help_option_list(FILE *out, const struct command_option *options,
+                      const char *dashes);
+
+#endif

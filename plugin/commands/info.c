@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "config.h"
+
+#include "commands.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "plugin/describe.h"
+#include "plugin/options.h"
+#include "plugin/output.h"
+#include "plugin/render/number.h"
+#include "plugin/render/table.h"
+#include "plugin/session.h"
+
+enum {
+  UNEXPLAINED_TYPES = 10, /**< Types listed whose counts are not explained. */
+};
+
+struct info {
+  const char *output;
+  bool force;
+};
+
+const struct command_option info_options[] = {
+    OUTPUT_OPTIONS(struct info),
+    {0},
+};
+
+/** "  recognised   TEXT", escaped. */
+static void print_text(FILE *out, const char *title, const char *text) {
+  cleanup_buffer struct buffer escaped = {0};
+
+  escape_add(&escaped, text);
+  fprintf(out, "%-13s %s\n", title, buffer_string(&escaped));
+}
+
+static void print_interpreter(FILE *out, const struct pyheap_info *info) {
+  cleanup_buffer struct buffer text = {0};
+  char present[SIZE_TEXT], missing[SIZE_TEXT];
+
+  buffer_format(&text, "CPython %s, %s%s build (0x%08" PRIx32 ")",
+                info->version, info->debug ? "debug" : "release",
+                info->free_threaded ? ", free-threaded" : "", info->hexversion);
+  print_text(out, "interpreter", buffer_string(&text));
+  print_text(out, "read from", info->source);
+  if (info->exe)
+    print_text(out, "program", info->exe);
+  print_text(out, "recognised", info->recognised);
+  fprintf(out, "%-13s 0x%" PRIx64 "\n", "_PyRuntime", info->runtime);
+  fprintf(out,
+          "%-13s interpreters %" PRIu32 ", threads %" PRIu32
+          ", running frames %" PRIu32 "\n",
+          "running", info->interpreters, info->threads, info->frames);
+  fprintf(out, "%-13s %s readable, %s missing\n", "memory",
+          format_size_short(present, info->memory_bytes),
+          format_size_short(missing, info->missing_bytes));
+}
+
+static void add_set(struct table *table, const char *name, uint64_t count,
+                    uint64_t bytes) {
+  char buffer[SIZE_TEXT];
+
+  table_add(table, name);
+  *put_decimal(buffer, count) = '\0';
+  table_add(table, buffer);
+  table_add(table, format_size(buffer, bytes));
+}
+
+static void print_sets(FILE *out, int width, const struct pyheap_info *info) {
+  static const struct table_column columns[] = {
+      {"set", ALIGN_RIGHT, 2, 0, CUT_END},
+      {"# objects", ALIGN_RIGHT, 2, 0, CUT_END},
+      {"total size", ALIGN_RIGHT, 2, 0, CUT_END},
+  };
+  struct table *table = table_create(columns, 3);
+
+  add_set(table, "tracked", info->tracked, info->tracked_bytes);
+  add_set(table, "reachable", info->reachable, info->reachable_bytes);
+  table_print(table, out, width);
+  table_destroy(table);
+}
+
+/** How far the counts of one type's objects are from the references found. */
+struct unexplained {
+  uint32_t type;
+  uint64_t objects;
+  uint64_t high, low; /**< References too few, and too many, were found. */
+};
+
+static int compare_unexplained(const void *left, const void *right,
+                               void *context) {
+  const struct unexplained *a = left, *b = right;
+  const struct pyheap *heap = context;
+
+  if (a->objects != b->objects)
+    return a->objects > b->objects ? -1 : 1;
+  int order = strcmp(pyheap_type(heap, a->type)->name,
+                     pyheap_type(heap, b->type)->name);
+  return order ? order : a->type < b->type ? -1 : a->type > b->type;
+}
+
+/** Compares the counts of all objects with the references to them; false when
+ * canceled. */
+static bool find_unexplained(struct session *session, const struct pyheap *heap,
+                             struct unexplained *types, uint32_t type_count) {
+  pyheap_node count = pyheap_object_count(heap);
+
+  for (uint32_t i = 0; i < type_count; i++)
+    types[i] = (struct unexplained){.type = i};
+  for (pyheap_node node = 0; node < count; node++) {
+    if (node % 65536 == 0 &&
+        !session_continue(session, "comparing reference counts", node, count))
+      return false;
+    int64_t refcount = pyheap_refcount(heap, node);
+    uint32_t type = pyheap_type_of(heap, node);
+    size_t found;
+    pyheap_referrers(heap, node, &found);
+    if (refcount == -1 || (uint64_t)refcount == found || type >= type_count)
+      continue;
+    types[type].objects++;
+    if (refcount > (int64_t)found)
+      types[type].high += (uint64_t)refcount - found;
+    else
+      types[type].low += found - (uint64_t)refcount;
+  }
+  return true;
+}
+
+static void add_number(struct table *table, uint64_t number) {
+  char buffer[24];
+
+  *put_decimal(buffer, number) = '\0';
+  table_add(table, buffer);
+}
+
+static void print_unexplained(const struct output *output,
+                              const struct pyheap *heap,
+                              const struct unexplained *types,
+                              uint32_t type_count) {
+  static const struct table_column columns[] = {
+      {"not explained", ALIGN_RIGHT, 2, 16, CUT_START},
+      {"# objects", ALIGN_RIGHT, 2, 0, CUT_END},
+      {"not found", ALIGN_RIGHT, 2, 0, CUT_END},
+      {"too many", ALIGN_RIGHT, 2, 0, CUT_END},
+  };
+  struct table *table = table_create(columns, 4);
+  struct unexplained rest = {0};
+  uint32_t more = 0;
+
+  for (uint32_t i = 0; i < type_count && types[i].objects; i++) {
+    if (i >= UNEXPLAINED_TYPES) {
+      more++;
+      rest.objects += types[i].objects;
+      rest.high += types[i].high;
+      rest.low += types[i].low;
+      continue;
+    }
+    cleanup_buffer struct buffer name = {0};
+    describe_type(&name, heap, types[i].type);
+    table_add(table, buffer_string(&name));
+    add_number(table, types[i].objects);
+    add_number(table, types[i].high);
+    add_number(table, types[i].low);
+  }
+  if (more) {
+    cleanup_buffer struct buffer title = {0};
+    buffer_add(&title, ELLIPSIS " ");
+    describe_count(&title, more, "more type");
+    table_add(table, buffer_string(&title));
+    add_number(table, rest.objects);
+    add_number(table, rest.high);
+    add_number(table, rest.low);
+  }
+  fputc('\n', output->file);
+  table_print(table, output->file, output->width);
+  table_destroy(table);
+}
+
+/** PART of WHOLE in percent; never rounded up to 100. */
+static double percent(uint64_t part, uint64_t whole) {
+  double share = whole ? 100.0 * (double)part / (double)whole : 100.0;
+
+  return part < whole && share > 99.99 ? 99.99 : share;
+}
+
+static void print_references(FILE *out, const struct pyheap_info *info) {
+  uint64_t counted =
+      info->refcount_exact + info->refcount_high + info->refcount_low;
+
+  fprintf(out,
+          "%-13s %" PRIu64 " visited, %" PRIu64 " owned, %" PRIu64
+          " probable\n",
+          "references", info->visited_references, info->owned_references,
+          info->probable_references);
+  fprintf(out,
+          "%-13s %.2f %% of %" PRIu64 " objects exactly explained; %" PRIu64
+          " have more than\n%-13s references were found, %" PRIu64 " fewer\n",
+          "refcounts", percent(info->refcount_exact, counted), counted,
+          info->refcount_high, "", info->refcount_low);
+}
+
+static void print_problems(FILE *out, const struct pyheap_info *info) {
+  for (size_t i = 0; i < info->note_count; i++)
+    print_text(out, "note", info->notes[i]);
+  for (size_t i = 0; i < info->problem_count; i++) {
+    const struct pyheap_problem *problem = &info->problems[i];
+    cleanup_buffer struct buffer text = {0};
+    buffer_format(&text, "%s: %" PRIu64 ", first at 0x%" PRIx64, problem->what,
+                  problem->count, problem->address);
+    print_text(out, "problem", buffer_string(&text));
+  }
+}
+
+static enum command_status run(struct session *session,
+                               const struct output *output) {
+  enum command_status status;
+  struct pyheap *heap = session_references(session, &status);
+
+  if (!heap)
+    return status;
+  uint32_t type_count = pyheap_type_count(heap);
+  struct unexplained *types = must_alloc(type_count * sizeof *types);
+  bool complete = find_unexplained(session, heap, types, type_count);
+  session_done(session);
+  if (complete) {
+    const struct pyheap_info *info = pyheap_info(heap);
+    qsort_r(types, type_count, sizeof *types, compare_unexplained, heap);
+    print_interpreter(output->file, info);
+    print_references(output->file, info);
+    print_problems(output->file, info);
+    fputc('\n', output->file);
+    print_sets(output->file, output->width, info);
+    if (type_count && types[0].objects)
+      print_unexplained(output, heap, types, type_count);
+  }
+  free(types);
+  return complete ? COMMAND_OK : session_canceled(session);
+}
+
+enum command_status info_run(struct session *session, int argc, char **argv) {
+  struct info info = {0};
+  struct output output;
+  int operands;
+  enum command_status status =
+      options_parse(session, info_options, argc, argv, &info, &operands);
+
+  if (status == COMMAND_OK && operands)
+    status =
+        session_fail(session, COMMAND_USAGE,
+                     "info: '%s' is too much; info takes no operand", argv[1]);
+  if (status == COMMAND_OK)
+    status = output_open(session, info.output, info.force, &output);
+  if (status != COMMAND_OK)
+    return status;
+  return output_close(session, &output, run(session, &output));
+}

@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "config.h"
+
+#include "commands.h"
+
+#include <inttypes.h>
+
+#include "plugin/describe.h"
+#include "plugin/node_tree.h"
+#include "plugin/options.h"
+#include "plugin/output.h"
+#include "plugin/session.h"
+
+struct referents {
+  uint64_t level;
+  uint64_t limit;
+  const char *output;
+  bool force;
+};
+
+const struct command_option referents_options[] = {
+    {"level", "N|unlimited", "Follow references over N levels (default 1).",
+     OPTION_COUNT, offsetof(struct referents, level)},
+    {"limit", "N|unlimited", "Show N references of each object (default 25).",
+     OPTION_COUNT, offsetof(struct referents, limit)},
+    OUTPUT_OPTIONS(struct referents),
+    {0},
+};
+
+struct collection {
+  const struct pyheap *heap;
+  struct edges *edges;
+  uint64_t limit;
+};
+
+static bool collect(void *context, const struct pyheap_reference *reference) {
+  const struct collection *collection = context;
+  struct edges *edges = collection->edges;
+
+  edges->total++;
+  if (edges->count < collection->limit)
+    edges->items[edges->count++] = (struct edge){
+        .node = pyheap_node_at(collection->heap, reference->target),
+        .address = reference->target,
+        .count = 1,
+        .kind = reference->kind,
+        .name = reference->name,
+    };
+  return true;
+}
+
+static void find_referents(const struct pyheap *heap, pyheap_node node,
+                           uint64_t limit, struct edges *edges) {
+  struct collection collection = {heap, edges, limit};
+
+  pyheap_referents(heap, node, collect, &collection);
+}
+
+static void add_name(struct buffer *text, const struct pyheap *heap,
+                     pyheap_node from, const struct edge *edge) {
+  (void)from;
+  describe_name(text, heap, edge->name);
+  buffer_add(text, ": ");
+}
+
+static void add_kind(struct buffer *text, const struct edge *edge) {
+  if (edge->kind == PYHEAP_OWNED)
+    buffer_add(text, " (owned)");
+  else if (edge->kind == PYHEAP_PROBABLE)
+    buffer_add(text, " (probable)");
+}
+
+static const struct node_tree_kind kind = {
+    .neighbour = "reference",
+    .stage = "following references",
+    .find = find_referents,
+    .before = add_name,
+    .after = add_kind,
+};
+
+static enum command_status run(struct session *session,
+                               const struct referents *referents,
+                               uint64_t address, const struct output *output) {
+  /* Each object's references are shown once: what it refers to is the same
+   * wherever it is met. */
+  struct node_tree_options options = {
+      .depth = referents->level,
+      .limit = referents->limit,
+      .repeat = false,
+  };
+  enum command_status status;
+  pyheap_node node;
+  bool cut;
+  struct pyheap *heap = session_objects(session, &status);
+
+  if (!heap)
+    return status;
+  status = session_node(session, heap, address, &node);
+  if (status != COMMAND_OK)
+    return status;
+  struct tree *tree =
+      node_tree_build(session, heap, node, &kind, &options, &cut);
+  if (!tree)
+    return session_canceled(session);
+  tree_print(tree, output->file, output->width, TREE_BELOW);
+  if (tree_count(tree) == 1)
+    fputs("refers to nothing\n", output->file);
+  if (cut)
+    fprintf(output->file,
+            ELLIPSIS " cut at %" PRIu32 " nodes; -level or -limit make the "
+                     "tree smaller\n",
+            tree_count(tree));
+  tree_destroy(tree);
+  return COMMAND_OK;
+}
+
+enum command_status referents_run(struct session *session, int argc,
+                                  char **argv) {
+  struct referents referents = {.level = 1, .limit = 25};
+  struct output output;
+  uint64_t address;
+  int operands;
+  enum command_status status = options_parse(session, referents_options, argc,
+                                             argv, &referents, &operands);
+
+  if (status == COMMAND_OK)
+    status = session_address(session, operands, argv, &address);
+  if (status == COMMAND_OK)
+    status = output_open(session, referents.output, referents.force, &output);
+  if (status != COMMAND_OK)
+    return status;
+  status = run(session, &referents, address, &output);
+  return output_close(session, &output, status);
+}

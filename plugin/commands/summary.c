@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "config.h"
+
+#include "commands.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "plugin/describe.h"
+#include "plugin/options.h"
+#include "plugin/output.h"
+#include "plugin/render/number.h"
+#include "plugin/render/table.h"
+#include "plugin/session.h"
+
+enum sort {
+  SORT_SIZE,
+  SORT_COUNT,
+  SORT_TYPE,
+};
+
+struct summary {
+  uint64_t limit;
+  int sort;
+  bool ascending;
+  bool tracked;
+  const char *output;
+  bool force;
+};
+
+const struct command_option summary_options[] = {
+    {"limit", "N|unlimited", "Show N types (default 25).", OPTION_COUNT,
+     offsetof(struct summary, limit)},
+    {"sort", "size|count|type",
+     "Order by total size (default), number or name.", OPTION_CHOICE,
+     offsetof(struct summary, sort)},
+    {"ascending", NULL, "Smallest first, or names from A to Z.", OPTION_FLAG,
+     offsetof(struct summary, ascending)},
+    {"tracked", NULL,
+     "Count only what the garbage collector tracks: no strings, numbers, ….",
+     OPTION_FLAG, offsetof(struct summary, tracked)},
+    OUTPUT_OPTIONS(struct summary),
+    {0},
+};
+
+/** A line of the table: all types of one name. */
+struct line {
+  const char *name;
+  uint64_t count;
+  uint64_t bytes;
+};
+
+static int compare_names(const void *left, const void *right) {
+  const struct line *a = left, *b = right;
+
+  return strcmp(a->name, b->name);
+}
+
+static int compare_numbers(uint64_t a, uint64_t b) {
+  return a < b ? -1 : a > b;
+}
+
+static int compare_lines(const void *left, const void *right, void *context) {
+  const struct summary *summary = context;
+  const struct line *a = left, *b = right;
+  int order = 0;
+
+  if (summary->sort == SORT_SIZE)
+    order = compare_numbers(a->bytes, b->bytes);
+  else if (summary->sort == SORT_COUNT)
+    order = compare_numbers(a->count, b->count);
+  else
+    order = strcmp(a->name, b->name);
+  if (order)
+    return summary->ascending ? order : -order;
+  /* Ties in one order whatever the direction, so that output can be compared. */
+  return strcmp(a->name, b->name);
+}
+
+/** One line for each name: a class made anew by every call of a function is
+ * one kind of object to who reads the table. */
+static size_t merge(struct line *lines, size_t count) {
+  size_t kept = 0;
+
+  qsort(lines, count, sizeof *lines, compare_names);
+  for (size_t i = 0; i < count; i++) {
+    if (kept && strcmp(lines[kept - 1].name, lines[i].name) == 0) {
+      lines[kept - 1].count += lines[i].count;
+      lines[kept - 1].bytes += lines[i].bytes;
+    } else {
+      lines[kept++] = lines[i];
+    }
+  }
+  return kept;
+}
+
+static void add_line(struct table *table, const struct line *line) {
+  char buffer[SIZE_TEXT];
+  cleanup_buffer struct buffer name = {0};
+
+  escape_add(&name, line->name);
+  table_add(table, buffer_string(&name));
+  *put_decimal(buffer, line->count) = '\0';
+  table_add(table, buffer);
+  table_add(table, format_size(buffer, line->bytes));
+}
+
+static void print_lines(FILE *out, int width, const struct line *lines,
+                        size_t count, uint64_t limit) {
+  static const struct table_column columns[] = {
+      {"types", ALIGN_RIGHT, 2, 16, CUT_START},
+      {"# objects", ALIGN_RIGHT, 2, 0, CUT_END},
+      {"total size", ALIGN_RIGHT, 2, 0, CUT_END},
+  };
+  struct table *table = table_create(columns, 3);
+  struct line total = {0}, rest = {0};
+  char title[64];
+
+  for (size_t i = 0; i < count; i++) {
+    total.count += lines[i].count;
+    total.bytes += lines[i].bytes;
+    if (i < limit) {
+      add_line(table, &lines[i]);
+    } else {
+      rest.count += lines[i].count;
+      rest.bytes += lines[i].bytes;
+    }
+  }
+  if (count > limit) {
+    snprintf(title, sizeof title, ELLIPSIS " %" PRIu64 " more type%s",
+             count - limit, count - limit == 1 ? "" : "s");
+    rest.name = title;
+    add_line(table, &rest);
+  }
+  table_rule(table);
+  total.name = "total";
+  add_line(table, &total);
+  table_print(table, out, width);
+  table_destroy(table);
+}
+
+enum command_status summary_run(struct session *session, int argc,
+                                char **argv) {
+  struct summary summary = {.limit = 25};
+  struct pyheap_summary_row *rows;
+  struct output output;
+  size_t count;
+  int operands;
+  enum command_status status =
+      options_parse(session, summary_options, argc, argv, &summary, &operands);
+
+  if (status != COMMAND_OK)
+    return status;
+  if (operands)
+    return session_fail(session, COMMAND_USAGE,
+                        "summary: '%s' is too much; the objects of one type "
+                        "are listed by filter",
+                        argv[1]);
+  status = output_open(session, summary.output, summary.force, &output);
+  if (status != COMMAND_OK)
+    return status;
+  struct pyheap *heap = session_objects(session, &status);
+  if (!heap)
+    return output_close(session, &output, status);
+  struct pyheap_error *error =
+      pyheap_summarize(heap, summary.tracked, &rows, &count);
+  session_done(session);
+  if (error)
+    return output_close(session, &output, session_error(session, error));
+
+  struct line *lines = must_alloc(count * sizeof *lines);
+  for (size_t i = 0; i < count; i++)
+    lines[i] = (struct line){.name = pyheap_type(heap, rows[i].type)->name,
+                             .count = rows[i].count,
+                             .bytes = rows[i].bytes};
+  free(rows);
+  count = merge(lines, count);
+  qsort_r(lines, count, sizeof *lines, compare_lines, &summary);
+  print_lines(output.file, output.width, lines, count, summary.limit);
+  free(lines);
+  return output_close(session, &output, COMMAND_OK);
+}

@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "config.h"
+
+#include "node_tree.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "plugin/describe.h"
+#include "plugin/render/number.h"
+#include "plugin/session.h"
+
+enum {
+  /** Beyond these a tree on a screen tells nothing; without repetitions cut a
+   * graph has exponentially many paths. */
+  NODES_MAX = 100000,
+  DEPTH_MAX = 1000,
+};
+
+/** A node of the tree that is to be added, in the order of the drawing. */
+struct pending {
+  struct edge edge;
+  uint32_t parent; /**< In the tree. */
+  uint64_t more;   /**< Not 0: a line about so many neighbours left out. */
+};
+
+/** What is known about a node in the tree, by its number there. */
+struct place {
+  pyheap_node node;
+  uint32_t parent;
+  uint32_t depth;
+};
+
+struct walk {
+  struct session *session;
+  const struct pyheap *heap;
+  const struct node_tree_kind *kind;
+  struct node_tree_options options;
+  struct tree *tree;
+  struct place *places;
+  size_t place_capacity;
+  struct pending *pending; /**< The next is the last. */
+  size_t pending_count, pending_capacity;
+  struct edges edges;
+  size_t edge_capacity;
+  uint8_t *included; /**< A bit for each node that is in the tree. */
+};
+
+static bool was_included(const struct walk *walk, pyheap_node node) {
+  return walk->included[node / 8] >> (node % 8) & 1;
+}
+
+static void include(struct walk *walk, pyheap_node node) {
+  walk->included[node / 8] |= (uint8_t)(1u << (node % 8));
+}
+
+static uint32_t add(struct walk *walk, uint32_t parent, pyheap_node node,
+                    uint32_t depth, const char *label) {
+  uint32_t number = walk->tree ? tree_add(walk->tree, parent, label) : 0;
+
+  if (!walk->tree)
+    walk->tree = tree_create(label);
+  if (number >= walk->place_capacity) {
+    walk->place_capacity = walk->place_capacity ? walk->place_capacity * 2 : 64;
+    walk->places =
+        must_realloc(walk->places, walk->place_capacity * sizeof *walk->places);
+  }
+  walk->places[number] = (struct place){node, parent, depth};
+  return number;
+}
+
+/** Room for as many edges as the node can have within the limit. */
+static void find_edges(struct walk *walk, pyheap_node node, uint64_t limit) {
+  struct edges *edges = &walk->edges;
+
+  edges->count = 0;
+  edges->total = 0;
+  walk->kind->find(walk->heap, node, 0, edges);
+  if (limit > edges->total)
+    limit = edges->total;
+  if (limit > walk->edge_capacity) {
+    edges->items = must_realloc(edges->items, limit * sizeof *edges->items);
+    walk->edge_capacity = limit;
+  }
+  if (!limit)
+    return;
+  edges->count = 0;
+  edges->total = 0;
+  walk->kind->find(walk->heap, node, limit, edges);
+}
+
+static void push(struct walk *walk, struct pending pending) {
+  if (walk->pending_count == walk->pending_capacity) {
+    walk->pending_capacity =
+        walk->pending_capacity ? walk->pending_capacity * 2 : 64;
+    walk->pending = must_realloc(walk->pending, walk->pending_capacity *
+                                                    sizeof *walk->pending);
+  }
+  walk->pending[walk->pending_count++] = pending;
+}
+
+/** Makes the neighbours of a place pending, the first one on top. */
+static void push_neighbours(struct walk *walk, uint32_t place) {
+  struct edges *edges = &walk->edges;
+
+  find_edges(walk, walk->places[place].node, walk->options.limit);
+  if (edges->total > edges->count)
+    push(walk, (struct pending){.parent = place,
+                                .more = edges->total - edges->count});
+  for (size_t i = edges->count; i--;)
+    push(walk, (struct pending){.edge = edges->items[i], .parent = place});
+}
+
+static bool is_ancestor(const struct walk *walk, uint32_t place,
+                        pyheap_node node) {
+  for (;; place = walk->places[place].parent) {
+    if (walk->places[place].node == node)
+      return true;
+    if (place == 0)
+      return false;
+  }
+}
+
+/** How a node of the tree goes on. */
+enum follow {
+  FOLLOW,
+  NO_OBJECT,
+  CYCLE,
+  INCLUDED,
+  TOO_DEEP,
+};
+
+static enum follow how_to_follow(const struct walk *walk,
+                                 const struct pending *pending) {
+  pyheap_node node = pending->edge.node;
+
+  if (node == PYHEAP_NO_NODE)
+    return NO_OBJECT;
+  if (is_ancestor(walk, pending->parent, node))
+    return CYCLE;
+  if (!walk->options.repeat && was_included(walk, node))
+    return INCLUDED;
+  if (walk->places[pending->parent].depth + 1 >= walk->options.depth)
+    return TOO_DEEP;
+  return FOLLOW;
+}
+
+static void make_label(struct walk *walk, struct buffer *label,
+                       const struct pending *pending, enum follow follow) {
+  const struct edge *edge = &pending->edge;
+  pyheap_node from = walk->places[pending->parent].node;
+
+  walk->kind->before(label, walk->heap, from, edge);
+  if (follow == NO_OBJECT) {
+    buffer_format(label, "0x%" PRIx64 " (no object)", edge->address);
+    return;
+  }
+  if (follow == INCLUDED && !pyheap_is_root(walk->heap, edge->node)) {
+    describe_type(label, walk->heap, pyheap_type_of(walk->heap, edge->node));
+    buffer_format(label, " (already included, 0x%" PRIx64 ")", edge->address);
+    return;
+  }
+  describe_node(label, walk->heap, edge->node);
+  walk->kind->after(label, edge);
+  if (follow == INCLUDED)
+    buffer_add(label, " (already included)");
+  if (follow == CYCLE)
+    buffer_add(label, " (cycle)");
+  if (follow != TOO_DEEP)
+    return;
+  find_edges(walk, edge->node, 0);
+  if (!walk->edges.total)
+    return;
+  buffer_add(label, " (" ELLIPSIS " ");
+  describe_count(label, walk->edges.total, walk->kind->neighbour);
+  buffer_add(label, ")");
+}
+
+static void add_more(struct walk *walk, const struct pending *pending) {
+  cleanup_buffer struct buffer label = {0};
+
+  buffer_format(&label, ELLIPSIS " %" PRIu64 " more %s%s", pending->more,
+                walk->kind->neighbour, pending->more == 1 ? "" : "s");
+  add(walk, pending->parent, PYHEAP_NO_NODE, 0, buffer_string(&label));
+}
+
+static void add_pending(struct walk *walk, const struct pending *pending) {
+  cleanup_buffer struct buffer label = {0};
+  pyheap_node node = pending->edge.node;
+  enum follow follow = how_to_follow(walk, pending);
+
+  make_label(walk, &label, pending, follow);
+  uint32_t place =
+      add(walk, pending->parent, node, walk->places[pending->parent].depth + 1,
+          buffer_string(&label));
+  if (node != PYHEAP_NO_NODE)
+    include(walk, node);
+  if (follow == FOLLOW)
+    push_neighbours(walk, place);
+}
+
+/** Works off what is pending; false when canceled. */
+static bool grow(struct walk *walk, bool *cut) {
+  while (walk->pending_count) {
+    uint32_t count = tree_count(walk->tree);
+    if (count >= NODES_MAX) {
+      *cut = true;
+      return true;
+    }
+    if (count % 256 == 0 &&
+        !session_continue(walk->session, walk->kind->stage, count, 0))
+      return false;
+    struct pending pending = walk->pending[--walk->pending_count];
+    if (pending.more)
+      add_more(walk, &pending);
+    else
+      add_pending(walk, &pending);
+  }
+  return true;
+}
+
+struct tree *node_tree_build(struct session *session, const struct pyheap *heap,
+                             pyheap_node node,
+                             const struct node_tree_kind *kind,
+                             const struct node_tree_options *options,
+                             bool *cut) {
+  cleanup_buffer struct buffer label = {0};
+  struct walk walk = {
+      .session = session,
+      .heap = heap,
+      .kind = kind,
+      .options = *options,
+      .included = calloc(pyheap_node_count(heap) / 8 + 1, 1),
+  };
+  bool complete = false;
+
+  *cut = false;
+  if (walk.options.depth > DEPTH_MAX)
+    walk.options.depth = DEPTH_MAX;
+  describe_node(&label, heap, node);
+  add(&walk, 0, node, 0, buffer_string(&label));
+  if (walk.included) {
+    include(&walk, node);
+    push_neighbours(&walk, 0);
+    complete = grow(&walk, cut);
+  }
+  session_done(session);
+  free(walk.included);
+  free(walk.places);
+  free(walk.pending);
+  free(walk.edges.items);
+  if (complete)
+    return walk.tree;
+  tree_destroy(walk.tree);
+  return NULL;
+}

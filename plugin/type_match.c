@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "config.h"
+
+#include "type_match.h"
+
+#include <ctype.h>
+#include <fnmatch.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "plugin/render/escape.h"
+
+enum {
+  SUGGESTIONS = 3,
+  /** Names are compared up to here; nobody mistypes longer ones. */
+  NAME_LIMIT = 128,
+};
+
+bool type_name_matches(const char *pattern, const char *name) {
+  for (; name; name = strchr(name, '.')) {
+    name += *name == '.';
+    if (fnmatch(pattern, name, 0) == 0)
+      return true;
+  }
+  return false;
+}
+
+bool *type_match(const struct pyheap *heap, const char *pattern,
+                 bool subclasses) {
+  uint32_t count = pyheap_type_count(heap);
+  bool *named = must_alloc(count * sizeof *named);
+  bool *wanted = must_alloc(count * sizeof *wanted);
+  bool any = false;
+
+  for (uint32_t i = 0; i < count; i++) {
+    named[i] = type_name_matches(pattern, pyheap_type(heap, i)->name);
+    any |= named[i];
+  }
+  for (uint32_t i = 0; i < count; i++) {
+    const struct pyheap_type *type = pyheap_type(heap, i);
+    wanted[i] = named[i];
+    for (uint32_t j = 0; subclasses && !wanted[i] && j < type->mro_count; j++)
+      wanted[i] = type->mro[j] < count && named[type->mro[j]];
+  }
+  free(named);
+  if (any)
+    return wanted;
+  free(wanted);
+  return NULL;
+}
+
+static size_t least(size_t a, size_t b, size_t c) {
+  size_t less = a < b ? a : b;
+
+  return less < c ? less : c;
+}
+
+static bool same_letter(char a, char b) {
+  return tolower((unsigned char)a) == tolower((unsigned char)b);
+}
+
+size_t edit_distance(const char *a, const char *b, size_t limit) {
+  size_t rows[3][NAME_LIMIT + 1];
+  size_t length = strlen(a), columns = strlen(b);
+
+  if (columns > NAME_LIMIT || length > NAME_LIMIT)
+    return limit + 1;
+  for (size_t j = 0; j <= columns; j++)
+    rows[0][j] = j;
+  for (size_t i = 1; i <= length; i++) {
+    size_t *row = rows[i % 3], *above = rows[(i + 2) % 3];
+    const size_t *second = rows[(i + 1) % 3];
+    row[0] = i;
+    for (size_t j = 1; j <= columns; j++) {
+      bool same = same_letter(a[i - 1], b[j - 1]);
+      row[j] = least(above[j] + 1, row[j - 1] + 1, above[j - 1] + !same);
+      if (i > 1 && j > 1 && same_letter(a[i - 1], b[j - 2]) &&
+          same_letter(a[i - 2], b[j - 1]) && second[j - 2] + 1 < row[j])
+        row[j] = second[j - 2] + 1;
+    }
+  }
+  size_t distance = rows[length % 3][columns];
+  return distance > limit ? limit + 1 : distance;
+}
+
+struct suggestion {
+  const char *name;
+  size_t distance;
+};
+
+/** The distance to the name as a whole or to its last part. */
+static size_t name_distance(const char *pattern, const char *name,
+                            size_t limit) {
+  const char *dot = strrchr(name, '.');
+  size_t whole = edit_distance(pattern, name, limit);
+  size_t last = dot ? edit_distance(pattern, dot + 1, limit) : whole;
+
+  /* "Ordered" for "collections.OrderedDict": farther than any misspelling. */
+  if (whole > limit && last > limit && strlen(pattern) >= 3 &&
+      strcasestr(name, pattern))
+    return limit;
+  return whole < last ? whole : last;
+}
+
+/** Puts a name among the nearest, which are ordered and different. */
+static void offer(struct suggestion *nearest, size_t *count,
+                  struct suggestion offered) {
+  size_t at = *count;
+
+  for (size_t i = 0; i < *count; i++)
+    if (strcmp(nearest[i].name, offered.name) == 0)
+      return;
+  while (at && (nearest[at - 1].distance > offered.distance ||
+                (nearest[at - 1].distance == offered.distance &&
+                 strcmp(nearest[at - 1].name, offered.name) > 0)))
+    at--;
+  if (at == SUGGESTIONS)
+    return;
+  if (*count < SUGGESTIONS)
+    ++*count;
+  memmove(&nearest[at + 1], &nearest[at], (*count - at - 1) * sizeof *nearest);
+  nearest[at] = offered;
+}
+
+void type_suggest(struct buffer *text, const struct pyheap *heap,
+                  const char *pattern) {
+  struct suggestion nearest[SUGGESTIONS];
+  size_t count = 0, limit = strlen(pattern) / 3;
+
+  if (limit < 1)
+    limit = 1;
+  for (uint32_t i = 0; i < pyheap_type_count(heap); i++) {
+    const char *name = pyheap_type(heap, i)->name;
+    size_t distance = name_distance(pattern, name, limit);
+    if (distance <= limit)
+      offer(nearest, &count, (struct suggestion){name, distance});
+  }
+  for (size_t i = 0; i < count; i++)
+    buffer_format(text, "%s'%s'", i ? ", " : "; did you mean ",
+                  nearest[i].name);
+  if (count)
+    buffer_add(text, "?");
+}
