@@ -1,0 +1,269 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/**
+ * @file
+ * The program muppy: commands from the command line, or from gdb's side of the
+ * extension over a socket.
+ */
+#include "config.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "plugin/command.h"
+#include "plugin/commands/commands.h"
+#include "plugin/gdb_script.h"
+#include "plugin/options.h"
+#include "plugin/render/number.h"
+#include "plugin/server.h"
+#include "plugin/session.h"
+
+struct arguments {
+  const char *core;
+  const char *exe;
+  uint64_t pid;
+  uint64_t threads;
+  bool help;
+  bool version;
+  const char *gdb_socket;
+  bool gdb_script;
+  const char *reader;
+  const char *program;
+};
+
+static const struct command_option options[] = {
+    {"core", "FILE", "Read this core file.", OPTION_TEXT,
+     offsetof(struct arguments, core)},
+    {"exe", "FILE", "The program of the core file; the core names it itself.",
+     OPTION_TEXT, offsetof(struct arguments, exe)},
+    {"pid", "PID", "Read this process, which is stopped for that moment.",
+     OPTION_NUMBER, offsetof(struct arguments, pid)},
+    {"threads", "N", "Work with N threads; default: one for each processor.",
+     OPTION_NUMBER, offsetof(struct arguments, threads)},
+    {"help", NULL, "Show this text.", OPTION_FLAG,
+     offsetof(struct arguments, help)},
+    {"version", NULL, "Show the version.", OPTION_FLAG,
+     offsetof(struct arguments, version)},
+    {0},
+};
+
+/** Those that the extension's own parts use between themselves. */
+static const struct command_option internal_options[] = {
+    {"gdb-socket", "FD", "Serve gdb over the descriptor FD.", OPTION_TEXT,
+     offsetof(struct arguments, gdb_socket)},
+    {"gdb-script", NULL, "Write the user commands that gdb loads.", OPTION_FLAG,
+     offsetof(struct arguments, gdb_script)},
+    {"reader", "FILE", "The muppy.so that the script loads.", OPTION_TEXT,
+     offsetof(struct arguments, reader)},
+    {"program", "FILE", "The muppy that the script starts.", OPTION_TEXT,
+     offsetof(struct arguments, program)},
+};
+
+enum {
+  ALL_OPTIONS = sizeof options / sizeof *options +
+                sizeof internal_options / sizeof *internal_options,
+  /** Work shorter than this shows no progress. */
+  QUIET_MILLISECONDS = 1000,
+  REDRAW_MILLISECONDS = 100,
+};
+
+static void print_help(FILE *out) {
+  fputs(
+      "Usage: muppy --core=FILE [--exe=FILE] COMMAND [OPTION]... [OPERAND]\n"
+      "       muppy --pid=PID COMMAND [OPTION]... [OPERAND]\n"
+      "       muppy help [COMMAND]\n"
+      "Look into the heap of a Python process: which objects there are, what\n"
+      "they weigh and what keeps them alive.\n"
+      "\nOptions:\n",
+      out);
+  help_option_list(out, options, "--");
+  fputs("\nCommands:\n", out);
+  help_list(out);
+  fputs("\n"
+        "Exit status:\n"
+        "  0  the answer was given\n"
+        "  1  it could not be given: no such object or type, output not "
+        "written\n"
+        "  2  the command line makes no sense\n"
+        "  3  there is no heap to read: no such core file or process, no\n"
+        "     Python in it, or an unsupported version\n"
+        "  4  interrupted\n",
+        out);
+}
+
+/* Progress ------------------------------------------------------------------ */
+
+static volatile sig_atomic_t interrupted;
+
+static void on_interrupt(int number) {
+  (void)number;
+  interrupted = 1;
+}
+
+/** A second Ctrl-C ends the program as if there were no handler. */
+static void catch_interrupt(void) {
+  struct sigaction action = {.sa_handler = on_interrupt,
+                             .sa_flags = (int)SA_RESETHAND | SA_RESTART};
+
+  sigaction(SIGINT, &action, NULL);
+}
+
+struct display {
+  bool terminal;
+  bool drawn;
+  uint64_t started; /**< Milliseconds; 0: nothing is going on. */
+  uint64_t redraw;
+};
+
+static uint64_t milliseconds(void) {
+  struct timespec now;
+
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000 + 1;
+}
+
+static void draw(struct display *display, const char *stage, uint64_t done,
+                 uint64_t total) {
+  fprintf(stderr, "\r\033[Kmuppy: %s", stage);
+  if (total)
+    fprintf(stderr, " %u %%", (unsigned)(100.0 * (double)done / (double)total));
+  fflush(stderr);
+  display->drawn = true;
+}
+
+static bool step(void *context, const char *stage, uint64_t done,
+                 uint64_t total) {
+  struct display *display = context;
+
+  if (interrupted)
+    return false;
+  if (!display->terminal)
+    return true;
+  if (!*stage) {
+    if (display->drawn)
+      fputs("\r\033[K", stderr);
+    display->drawn = false;
+    display->started = 0;
+    return true;
+  }
+  uint64_t now = milliseconds();
+  if (!display->started) {
+    display->started = now;
+    display->redraw = now + QUIET_MILLISECONDS;
+  }
+  if (now >= display->redraw) {
+    draw(display, stage, done, total);
+    display->redraw = now + REDRAW_MILLISECONDS;
+  }
+  return true;
+}
+
+/* Command line -------------------------------------------------------------- */
+
+static int screen_width(void) {
+  struct winsize size;
+
+  if (!isatty(STDOUT_FILENO) || ioctl(STDOUT_FILENO, TIOCGWINSZ, &size))
+    return 0;
+  return size.ws_col;
+}
+
+static int complain(const struct session *session, enum command_status status) {
+  if (status != COMMAND_OK && session->message)
+    fprintf(stderr, "muppy: %s\n", session->message);
+  return status;
+}
+
+static enum command_status fill_target(struct session *session,
+                                       const struct arguments *arguments) {
+  if (arguments->core && arguments->pid)
+    return session_fail(session, COMMAND_USAGE,
+                        "give --core or --pid, not both");
+  if (arguments->pid > INT32_MAX)
+    return session_fail(session, COMMAND_USAGE,
+                        "option -pid: there is no process %lu",
+                        (unsigned long)arguments->pid);
+  session->target.core = arguments->core;
+  session->target.exe = arguments->exe;
+  session->target.pid = (pid_t)arguments->pid;
+  session->target.threads =
+      arguments->threads > 1024 ? 1024 : (unsigned)arguments->threads;
+  return COMMAND_OK;
+}
+
+static int run_command(struct session *session,
+                       const struct arguments *arguments, int argc,
+                       char **argv) {
+  struct display display = {.terminal = isatty(STDERR_FILENO)};
+  const struct pyheap_progress progress = {&display, step};
+  enum command_status status = fill_target(session, arguments);
+
+  session->target.progress = &progress;
+  session->width = screen_width();
+  catch_interrupt();
+  if (status == COMMAND_OK)
+    status = command_run(session, argc, argv);
+  step(&display, "", 0, 0);
+  session->target.progress = NULL;
+  return complain(session, status);
+}
+
+static int serve(struct session *session, const struct arguments *arguments) {
+  uint64_t fd;
+
+  if (!parse_count(arguments->gdb_socket, &fd) || fd > INT32_MAX)
+    return complain(session, session_fail(session, COMMAND_USAGE,
+                                          "option -gdb-socket: '%s' is no "
+                                          "descriptor",
+                                          arguments->gdb_socket));
+  session->gdb = true;
+  return server_main((int)fd, session);
+}
+
+static int run(struct session *session, int argc, char **argv) {
+  struct command_option all[ALL_OPTIONS];
+  struct arguments arguments = {0};
+  size_t visible = sizeof options / sizeof *options - 1;
+  int first;
+
+  memcpy(all, options, sizeof options);
+  memcpy(all + visible, internal_options, sizeof internal_options);
+  all[ALL_OPTIONS - 1] = (struct command_option){0};
+  argv[0] = "muppy";
+  enum command_status status =
+      options_parse_leading(session, all, argc, argv, &arguments, &first);
+  if (status != COMMAND_OK)
+    return complain(session, status);
+  if (arguments.help) {
+    print_help(stdout);
+    return COMMAND_OK;
+  }
+  if (arguments.version) {
+    puts(PACKAGE_STRING);
+    return COMMAND_OK;
+  }
+  if (arguments.gdb_script)
+    return gdb_script_write(stdout, arguments.reader, arguments.program);
+  if (arguments.gdb_socket)
+    return serve(session, &arguments);
+  if (first == argc) {
+    print_help(stderr);
+    return COMMAND_USAGE;
+  }
+  return run_command(session, &arguments, argc - first, argv + first);
+}
+
+int main(int argc, char **argv) {
+  struct session session = {.out = stdout};
+  int status = run(&session, argc, argv);
+
+  session_close(&session);
+  if (fflush(stdout) && status == COMMAND_OK) {
+    perror("muppy: cannot write the answer");
+    status = COMMAND_FAILED;
+  }
+  return status;
+}
