@@ -127,6 +127,25 @@ def explained(export):
     return exact, high, low
 
 
+# Local variables of waiting functions: what the referrers' tree must name.
+MARKED = ("waiting_local", "sleeping_local", "in_generator", "in_key", "in_loop",
+          "task_local")
+
+
+def check_marked(results, title, reader, truth, **where):
+    """The variable that holds an object is named among its referrers."""
+    for name in MARKED:
+        address = truth.header.get("marked", {}).get(name)
+        if address is None:
+            continue
+        try:
+            said = reader.ask(["refs", address, "-depth", "1"], **where)
+        except Failure as failure:
+            results.check("%s: local %s" % (title, name), False, str(failure))
+            continue
+        results.check("%s: local %s" % (title, name), "local " + name in said, said)
+
+
 def check_export(results, title, reader, truth, directory, **where):
     output = os.path.join(directory, "export.jsonl")
     if os.path.exists(output):
@@ -152,6 +171,7 @@ def check_export(results, title, reader, truth, directory, **where):
               title, total, len(truth.objects), seconds, exact,
               100.0 * exact / max(total, 1), high, low))
     report(results, title, compare(truth, export), len(truth.objects))
+    check_marked(results, title, reader, truth, **where)
 
 
 def load_truth(results, title, fixture):
@@ -271,6 +291,56 @@ def test_waiting(results, options, python, title):
                              exe=truth.header["executable"])
 
 
+# What else is compared by default, besides the zoo in every way: the fixture,
+# its arguments, and how.
+VARIANTS = (("zoo.py", ["--collect"], ["kernel"]),
+            ("zoo.py", ["--freeze"], ["kernel"]),
+            ("service.py", [], ["kernel"]),
+            ("workload.py", ["--count", "50000", "--churn"], ["live"]))
+
+
+def test_census(results, python, title):
+    """Nothing of the interpreter is missing in the zoo without a reason."""
+    said = common.run([python, "-B", os.path.join(common.FIXTURES, "zoo.py"),
+                       "--census"], env=common.fixture_environment())
+    results.check(title, said.returncode == 0, "\n".join(
+        line for line in said.stdout.split("\n") if ": " not in line
+        or line.startswith("failed")))
+
+
+def test_all(results, options, python, name):
+    """One fixture in all the ways asked for."""
+    tests = []
+    if "kernel" in options.how:
+        tests.append((test_kernel, name + ", kernel"))
+    if "gcore" in options.how or "live" in options.how:
+        tests.append((test_waiting, name))
+    for test, title in tests:
+        try:
+            test(results, options, python, title)
+        except Failure as failure:
+            results.check(title, False, str(failure))
+
+
+def test_python(results, options, python, name):
+    """Everything with one interpreter."""
+    if options.fixture:
+        test_all(results, options, python, name)
+        return
+    test_census(results, python, name + ", census of the zoo")
+    readers = [reader for reader in options.readers
+               if isinstance(reader, common.CommandLine)]
+    plans = [("zoo.py", options.arguments, options.how, options.readers)]
+    plans += [(*variant, readers) for variant in VARIANTS]
+    for fixture, arguments, how, readers in plans:
+        plan = argparse.Namespace(**vars(options))
+        plan.fixture, plan.arguments, plan.readers = fixture, arguments, readers
+        plan.how = [one for one in how if one in options.how]
+        title = name if fixture == "zoo.py" and not arguments else " ".join(
+            [name, fixture, *arguments])
+        test_all(results, plan, python, title)
+
+
 def parse_options():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--self-check", action="store_true",
@@ -278,7 +348,8 @@ def parse_options():
     parser.add_argument("--python", action="append", metavar="PATH",
                         help="an interpreter to test (default: python3.11 and "
                         "python3.11d)")
-    parser.add_argument("--fixture", default="zoo.py")
+    parser.add_argument("--fixture",
+                        help="only this fixture (default: the zoo and variants)")
     parser.add_argument("--argument", action="append", default=[], metavar="ARG",
                         dest="arguments", help="passed to the fixture")
     parser.add_argument("--how", default="kernel,gcore,live",
@@ -302,16 +373,7 @@ def main():
         if not python:
             results.skip(name, "not on this machine")
             continue
-        tests = []
-        if "kernel" in options.how:
-            tests.append((test_kernel, os.path.basename(name) + ", kernel"))
-        if "gcore" in options.how or "live" in options.how:
-            tests.append((test_waiting, os.path.basename(name)))
-        for test, title in tests:
-            try:
-                test(results, options, python, title)
-            except Failure as failure:
-                results.check(title, False, str(failure))
+        test_python(results, options, python, os.path.basename(name))
     return results.close()
 
 
