@@ -38,7 +38,7 @@ def built(variable, path):
 
 MUPPY = built("MUPPY", "plugin/muppy")
 MUPPY_GDB = built("MUPPY_GDB", "plugin/gdb/muppy.gdb")
-GDB = os.environ.get("GDB", "gdb")
+GDB = os.environ.get("GDB") or "gdb"
 GDB_MINIMAL = os.environ.get("GDB_MINIMAL", "")
 
 
@@ -198,9 +198,11 @@ class Fixture:
 
 def run(command, check=False, seconds=COMMAND_SECONDS, **options):
     """Runs COMMAND; its result with output and errors in one text."""
+    environment = dict(options.pop("env", os.environ))
+    environment.pop("DEBUGINFOD_URLS", None)  # gdb is not to download anything
     try:
         result = subprocess.run(
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+            command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT, timeout=seconds, encoding="utf-8",
             errors="replace", **options)
     except subprocess.TimeoutExpired as error:
@@ -241,7 +243,9 @@ class Debugger:
 
 def readers():
     """Every way to ask that the environment offers."""
-    found = [CommandLine(), Debugger(GDB, "gdb")]
+    found = [CommandLine()]
+    if shutil.which(GDB):
+        found.append(Debugger(GDB, "gdb"))
     if GDB_MINIMAL:
         found.append(Debugger(GDB_MINIMAL, "gdb-minimal"))
     return found
