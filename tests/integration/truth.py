@@ -293,6 +293,7 @@ def test_waiting(results, options, python, title):
 # its arguments, and how.
 VARIANTS = (("zoo.py", ["--collect"], ["kernel"]),
             ("zoo.py", ["--freeze"], ["kernel"]),
+            ("zoo.py", ["--subinterpreter"], ["kernel"]),
             ("service.py", [], ["kernel"]),
             ("workload.py", ["--count", "50000", "--churn"], ["live"]))
 
