@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/**
+ * @file
+ * What gdb is debugging, as far as "info files" tells.
+ */
+#ifndef MUPPY_DEBUGGEE_H
+#define MUPPY_DEBUGGEE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+#include "pyheap/pyheap.h"
+
+/** All paths are as gdb resolved them.  Neither core nor pid is set for what
+ * only gdb can read, such as a program behind gdbserver. */
+struct debuggee {
+  char *core;
+  char *exe;
+  pid_t pid;
+  struct pyheap_file *files;
+  size_t file_count;
+  /** Differs from that of another debuggee, and from that of this one after it
+   * ran or its files changed.  NULL: nobody can tell. */
+  char *identity;
+};
+
+/** Reads the answer of "info files" in the file FD. */
+void debuggee_init(struct debuggee *debuggee, int fd);
+void debuggee_deinit(struct debuggee *debuggee);
+/** Whether what was read of A still holds for B. */
+bool debuggee_is_same(const struct debuggee *a, const struct debuggee *b);
+
+#endif

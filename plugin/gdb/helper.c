@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "config.h"
+
+#include "plugin/gdb/helper.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#ifndef POSIX_SPAWN_SETSID
+#define POSIX_SPAWN_SETSID 0x80 /* since glibc 2.26 */
+#endif
+
+extern char **environ;
+
+static int helper_fd = -1;
+static int window_fd = -1;
+static void *window = MAP_FAILED;
+
+/* Descriptors --------------------------------------------------------------- */
+
+/** Moves FD to exactly NUMBER, or fails with EBUSY; FD is closed. */
+static bool move_descriptor(int fd, int number) {
+  int moved = fcntl(fd, F_DUPFD_CLOEXEC, number);
+
+  close(fd);
+  if (moved < 0 || moved == number)
+    return moved == number;
+  close(moved);
+  errno = EBUSY;
+  return false;
+}
+
+static bool make_memfd(int number) {
+  int fd = memfd_create("muppy", MFD_CLOEXEC);
+
+  return fd >= 0 && move_descriptor(fd, number);
+}
+
+/** Moves FD out of the way of the numbers that the helper starts with. */
+static int raise_descriptor(int fd) {
+  int raised = fcntl(fd, F_DUPFD_CLOEXEC, GDB_FD_LAST + 1);
+
+  close(fd);
+  return raised;
+}
+
+static bool make_window(void) {
+  window_fd = memfd_create("muppy window", MFD_CLOEXEC);
+  if (window_fd < 0)
+    return false;
+  window_fd = raise_descriptor(window_fd);
+  if (window_fd < 0 || ftruncate(window_fd, WINDOW_BYTES) != 0)
+    return false;
+  window = mmap(NULL, WINDOW_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED,
+                window_fd, 0);
+  return window != MAP_FAILED;
+}
+
+static bool make_descriptors(void) {
+  static const char alive[] = "set $_muppy_loaded = 1\n";
+
+  for (int number = GDB_FD_FIRST; number <= GDB_FD_LAST; number++)
+    if (!make_memfd(number))
+      return false;
+  if (write(GDB_FD_ALIVE, alive, strlen(alive)) != (ssize_t)strlen(alive))
+    return false;
+  return make_window();
+}
+
+bool helper_open_descriptors(void) {
+  struct rlimit limit, raised;
+
+  /* Numbers of our own must be below the soft limit while they are made. */
+  bool low = getrlimit(RLIMIT_NOFILE, &limit) == 0 &&
+             limit.rlim_cur < GDB_FD_LAST + 16;
+  if (low) {
+    raised = limit;
+    raised.rlim_cur = GDB_FD_LAST + 16;
+    setrlimit(RLIMIT_NOFILE, &raised);
+  }
+  bool made = make_descriptors();
+  int error = errno;
+  if (low)
+    setrlimit(RLIMIT_NOFILE, &limit);
+  errno = error;
+  return made;
+}
+
+void helper_close_descriptors(void) {
+  helper_stop();
+  if (window != MAP_FAILED)
+    munmap(window, WINDOW_BYTES);
+  if (window_fd >= 0)
+    close(window_fd);
+  window = MAP_FAILED;
+  window_fd = -1;
+  for (int number = GDB_FD_FIRST; number <= GDB_FD_LAST; number++)
+    close(number);
+}
+
+/* The process --------------------------------------------------------------- */
+
+static bool prepare_files(posix_spawn_file_actions_t *files, int socket) {
+  const int numbers[][2] = {
+      {socket, HELPER_FD_SOCKET},
+      {GDB_FD_REQUEST, HELPER_FD_REQUEST},
+      {GDB_FD_RESPONSE, HELPER_FD_RESPONSE},
+      {GDB_FD_FILES, HELPER_FD_FILES},
+      {window_fd, HELPER_FD_WINDOW},
+  };
+
+  /* The helper must not write to the terminal, where gdb would not know. */
+  for (int fd = 0; fd <= 2; fd++)
+    if (posix_spawn_file_actions_addopen(files, fd, "/dev/null", O_RDWR, 0))
+      return false;
+  for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
+    if (posix_spawn_file_actions_adddup2(files, numbers[i][0], numbers[i][1]))
+      return false;
+  return true;
+}
+
+/** gdb's signal mask and handlers are not the helper's, and its session is its
+ * own: the terminal's Ctrl-C is gdb's to handle. */
+static bool prepare_attributes(posix_spawnattr_t *attributes) {
+  sigset_t none, all;
+
+  sigemptyset(&none);
+  sigfillset(&all);
+  return posix_spawnattr_setsigmask(attributes, &none) == 0 &&
+         posix_spawnattr_setsigdefault(attributes, &all) == 0 &&
+         posix_spawnattr_setflags(attributes, POSIX_SPAWN_SETSIGMASK |
+                                                  POSIX_SPAWN_SETSIGDEF |
+                                                  POSIX_SPAWN_SETSID) == 0;
+}
+
+static int spawn(const char *program, int socket, pid_t *pid) {
+  char option[32];
+  char *arguments[] = {(char *)program, option, NULL};
+  posix_spawn_file_actions_t files;
+  posix_spawnattr_t attributes;
+  int error = ENOMEM;
+
+  snprintf(option, sizeof option, "--gdb-socket=%d", HELPER_FD_SOCKET);
+  if (posix_spawn_file_actions_init(&files) != 0)
+    return ENOMEM;
+  if (posix_spawnattr_init(&attributes) == 0) {
+    if (prepare_files(&files, socket) && prepare_attributes(&attributes))
+      error =
+          posix_spawn(pid, program, &files, &attributes, arguments, environ);
+    posix_spawnattr_destroy(&attributes);
+  }
+  posix_spawn_file_actions_destroy(&files);
+  return error;
+}
+
+/** The program leaves a process of its own behind and exits at once, so that
+ * gdb, which waits for any child, never meets one that it does not know. */
+static bool wait_for_start(pid_t pid) {
+  int status;
+
+  while (waitpid(pid, &status, 0) < 0)
+    if (errno != EINTR)
+      return false;
+  return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
+/** A helper that died since the last command has closed its end. */
+static bool is_alive(void) {
+  struct message message;
+
+  if (helper_fd < 0)
+    return false;
+  return recv(helper_fd, &message, sizeof message, MSG_DONTWAIT | MSG_PEEK) <
+             0 &&
+         (errno == EAGAIN || errno == EWOULDBLOCK);
+}
+
+const char *helper_start(const char *program) {
+  static char problem[512];
+  int pair[2];
+  pid_t pid;
+
+  if (is_alive())
+    return NULL;
+  helper_stop();
+  if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0) {
+    snprintf(problem, sizeof problem, "socketpair: %s", strerror(errno));
+    return problem;
+  }
+  int own = raise_descriptor(pair[0]), other = raise_descriptor(pair[1]);
+  int error = own < 0 || other < 0 ? EMFILE : spawn(program, other, &pid);
+  if (other >= 0)
+    close(other);
+  if (!error && wait_for_start(pid)) {
+    helper_fd = own;
+    return NULL;
+  }
+  if (own >= 0)
+    close(own);
+  if (error)
+    snprintf(problem, sizeof problem, "the helper program %.400s: %s", program,
+             strerror(error));
+  else
+    snprintf(problem, sizeof problem,
+             "the helper program %.400s could not be started", program);
+  return problem;
+}
+
+void helper_stop(void) {
+  if (helper_fd >= 0)
+    close(helper_fd);
+  helper_fd = -1;
+}
+
+int helper_socket(void) {
+  return helper_fd;
+}
+
+void *helper_window(void) {
+  return window;
+}
+
+bool helper_send(const struct message *message) {
+  ssize_t sent;
+
+  do
+    sent = send(helper_fd, message, sizeof *message, MSG_NOSIGNAL);
+  while (sent < 0 && errno == EINTR);
+  return sent == (ssize_t)sizeof *message;
+}

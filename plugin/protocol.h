@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/**
+ * @file
+ * What gdb (muppy.gdb and muppy.so) and the helper program say to each other.
+ *
+ * Long texts lie in memfds that both sides hold; messages of one fixed size go
+ * over a SOCK_SEQPACKET socket, so that neither side ever trusts a length for
+ * where a message ends, and a side that dies leaves no half message.
+ *
+ *     muppy.gdb                muppy.so                  muppy --gdb-socket=3
+ *     dump request, files ───► (memfds)
+ *     view a frame ──────────► RUN ────────────────────► reads both
+ *                              target_read ◄──────────── READ
+ *                              DATA (window) ──────────►
+ *                              terminal ◄─────────────── PROGRESS
+ *                              Ctrl-C: CANCEL ─────────►
+ *     source the response ◄─── DONE ◄─────────────────── writes the response
+ *
+ * The request is a row of items, each a tag and what it holds, all appended by
+ * gdb itself: ITEM_TEXT text NUL, ITEM_VALUE NUL 8 bytes, ITEM_WIDTH NUL
+ * 4 bytes (numbers as this machine has them).  The first text is the path of
+ * the helper, the second the name of the command, the others its arguments.
+ */
+#ifndef MUPPY_PROTOCOL_H
+#define MUPPY_PROTOCOL_H
+
+#include <stdint.h>
+
+enum {
+  PROTOCOL_VERSION = 1
+};
+
+/** The descriptors that muppy.so keeps in gdb, where the script names them. */
+enum gdb_descriptor {
+  GDB_FD_REQUEST = 900,  /**< Items, written by gdb. */
+  GDB_FD_RESPONSE = 901, /**< The script that gdb sources. */
+  GDB_FD_FILES = 902,    /**< The answer of "info files". */
+  GDB_FD_TRIGGER = 903,  /**< A TRIGGER_* letter when muppy.so is called. */
+  GDB_FD_ALIVE = 904,    /**< A script that says that muppy.so is loaded. */
+  GDB_FD_FIRST = GDB_FD_REQUEST,
+  GDB_FD_LAST = GDB_FD_ALIVE,
+};
+
+/** The descriptors that the helper starts with. */
+enum helper_descriptor {
+  HELPER_FD_SOCKET = 3,
+  HELPER_FD_REQUEST,
+  HELPER_FD_RESPONSE,
+  HELPER_FD_FILES,
+  HELPER_FD_WINDOW, /**< WINDOW_BYTES shared bytes for what was read. */
+  HELPER_FD_END,
+};
+
+enum {
+  WINDOW_BYTES = 1 << 20,
+  REQUEST_LIMIT = 1 << 20, /**< Bytes of a request. */
+  FILES_LIMIT = 64 << 20,  /**< Bytes of "info files". */
+};
+
+#define TRIGGER_RUN 'r'
+#define TRIGGER_QUIT 'q' /**< Behave as if the user had pressed Ctrl-C. */
+
+#define ITEM_TEXT '='
+#define ITEM_VALUE '&'
+#define ITEM_WIDTH 'w'
+
+enum message_kind {
+  MESSAGE_RUN = 1, /**< To the helper: value is the PROTOCOL_VERSION, address
+                         gdb's process id. */
+  MESSAGE_DATA,    /**< To the helper: value is 1 when the window was filled. */
+  MESSAGE_CANCEL,  /**< To the helper. */
+  MESSAGE_READ,    /**< To gdb: address, length; needs a DATA. */
+  MESSAGE_PROGRESS, /**< To gdb: text; address of length is done. */
+  MESSAGE_DONE,     /**< To gdb: the response is written. */
+  MESSAGE_DIED,     /**< To gdb: value is the wait status of the helper. */
+};
+
+struct message {
+  uint32_t kind;
+  uint32_t value;
+  uint64_t address;
+  uint64_t length;
+  char text[104]; /**< NUL-terminated. */
+};
+
+_Static_assert(sizeof(struct message) == 128, "both sides must agree");
+
+#endif

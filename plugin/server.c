@@ -1,0 +1,404 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/**
+ * Two processes: a supervisor, and the one that works.  The one that works
+ * reads what a debuggee holds and may crash on it; the supervisor then tells
+ * gdb how it ended.  The supervisor also ends it when gdb goes away or gives
+ * it up, whatever it is doing.
+ */
+#include "config.h"
+
+#include "plugin/server.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "plugin/debuggee.h"
+#include "plugin/gdb/response.h"
+#include "plugin/protocol.h"
+#include "plugin/request.h"
+
+enum {
+  PROGRESS_MILLISECONDS = 100,
+  TEST_SECONDS = 60,
+};
+
+struct server {
+  int socket;
+  struct session *session;
+  struct debuggee debuggee;
+  const uint8_t *window;
+  struct pyheap_reader reader;
+  struct pyheap_progress progress;
+  bool canceled;
+  struct timespec last_progress;
+};
+
+/* Messages ------------------------------------------------------------------ */
+
+/** gdb is gone or has given up on this process. */
+static void end_process(void) {
+  _exit(0);
+}
+
+static void send_message(const struct server *server,
+                         const struct message *message) {
+  ssize_t sent;
+
+  do
+    sent = send(server->socket, message, sizeof *message, MSG_NOSIGNAL);
+  while (sent < 0 && errno == EINTR);
+  if (sent != (ssize_t)sizeof *message)
+    end_process();
+}
+
+/** False when there is none now, which happens with MSG_DONTWAIT only. */
+static bool receive(const struct server *server, struct message *message,
+                    int flags) {
+  ssize_t length;
+
+  do
+    length = recv(server->socket, message, sizeof *message, flags);
+  while (length < 0 && errno == EINTR);
+  if (length < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+    return false;
+  if (length != (ssize_t)sizeof *message)
+    end_process();
+  return true;
+}
+
+static void look_for_cancel(struct server *server) {
+  struct message message;
+
+  while (receive(server, &message, MSG_DONTWAIT))
+    if (message.kind == MESSAGE_CANCEL)
+      server->canceled = true;
+}
+
+/* What the library calls ---------------------------------------------------- */
+
+static bool read_piece(struct server *server, uint64_t address, void *buffer,
+                       size_t length) {
+  struct message message = {
+      .kind = MESSAGE_READ, .address = address, .length = length};
+
+  send_message(server, &message);
+  for (;;) {
+    receive(server, &message, 0);
+    if (message.kind == MESSAGE_CANCEL)
+      server->canceled = true;
+    if (message.kind == MESSAGE_DATA)
+      break;
+  }
+  if (!message.value)
+    return false;
+  memcpy(buffer, server->window, length);
+  return true;
+}
+
+static bool read_memory(void *context, uint64_t address, void *buffer,
+                        size_t length) {
+  struct server *server = context;
+
+  while (length > 0) {
+    size_t piece = length < WINDOW_BYTES ? length : WINDOW_BYTES;
+
+    if (server->canceled || !read_piece(server, address, buffer, piece))
+      return false;
+    address += piece;
+    buffer = (char *)buffer + piece;
+    length -= piece;
+  }
+  return true;
+}
+
+static bool progress_is_due(struct server *server) {
+  struct timespec now;
+
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  int64_t passed = (now.tv_sec - server->last_progress.tv_sec) * INT64_C(1000) +
+                   (now.tv_nsec - server->last_progress.tv_nsec) / 1000000;
+  if (passed < PROGRESS_MILLISECONDS)
+    return false;
+  server->last_progress = now;
+  return true;
+}
+
+static bool show_progress(void *context, const char *stage, uint64_t done,
+                          uint64_t total) {
+  struct server *server = context;
+  struct message message = {
+      .kind = MESSAGE_PROGRESS, .address = done, .length = total};
+
+  look_for_cancel(server);
+  if (*stage && progress_is_due(server)) {
+    strncpy(message.text, stage, sizeof message.text - 1);
+    send_message(server, &message);
+  }
+  return !server->canceled;
+}
+
+/* One command --------------------------------------------------------------- */
+
+/** Points the session to what gdb is debugging now.  The heap stays open while
+ * that is the same and has not run. */
+static void look_at_debuggee(struct server *server) {
+  struct session *session = server->session;
+  struct debuggee now;
+
+  debuggee_init(&now, HELPER_FD_FILES);
+  if (session->heap && debuggee_is_same(&server->debuggee, &now)) {
+    debuggee_deinit(&now);
+    return;
+  }
+  session_close(session);
+  debuggee_deinit(&server->debuggee);
+  server->debuggee = now;
+  session->target = (struct pyheap_target){
+      .core = now.core,
+      .exe = now.exe,
+      .pid = now.pid,
+      .stopped = true,
+      .reader = &server->reader,
+      .progress = &server->progress,
+      .files = now.files,
+      .file_count = now.file_count,
+      .threads = session->target.threads,
+  };
+}
+
+/** For the tests: the command named by VARIABLE is the one to do it. */
+static bool is_tested(const char *variable, const struct request *request) {
+  const char *name = getenv(variable);
+
+  return name && strcmp(name, request->argv[0]) == 0;
+}
+
+static bool work_slowly(struct server *server) {
+  const struct timespec moment = {.tv_nsec = 20 * 1000 * 1000};
+
+  for (int i = 0; i < TEST_SECONDS * 50; i++) {
+    if (!show_progress(server, "working slowly", (uint64_t)i,
+                       TEST_SECONDS * 50))
+      return false;
+    nanosleep(&moment, NULL);
+  }
+  return true;
+}
+
+static enum command_status answer(struct server *server,
+                                  const struct request *request) {
+  struct session *session = server->session;
+
+  session->width = request->width;
+  session->evaluated = request->values;
+  session->evaluated_count = request->value_count;
+  if (is_tested("MUPPY_TEST_CRASH", request))
+    abort();
+  if (is_tested("MUPPY_TEST_SLOW", request) && !work_slowly(server))
+    return COMMAND_CANCELED;
+  look_at_debuggee(server);
+  return command_run(session, request->argc, request->argv);
+}
+
+static void write_end(FILE *script, const struct session *session,
+                      enum command_status status) {
+  const char *message = session->message ? session->message : "failed";
+
+  switch (status) {
+  case COMMAND_OK:
+    response_status(script, status);
+    break;
+  case COMMAND_EVALUATE:
+    response_evaluate(script, session->evaluate ? session->evaluate : "0");
+    break;
+  case COMMAND_CANCELED:
+    response_canceled(script, status, "interrupted");
+    break;
+  default:
+    response_failure(script, status, message);
+  }
+}
+
+static bool write_all(int fd, const char *bytes, size_t length) {
+  if (ftruncate(fd, 0) != 0)
+    return false;
+  for (size_t at = 0; at < length;) {
+    ssize_t written = pwrite(fd, bytes + at, length - at, (off_t)at);
+
+    if (written < 0 && errno == EINTR)
+      continue;
+    if (written <= 0)
+      return false;
+    at += (size_t)written;
+  }
+  return true;
+}
+
+/** Answers the request with a script.  False when memory is short. */
+static bool write_script(struct server *server, const struct request *request,
+                         FILE *script) {
+  struct session *session = server->session;
+  FILE *usual = session->out;
+  char *text = NULL;
+  size_t length = 0;
+
+  session->out = open_memstream(&text, &length);
+  if (!session->out) {
+    session->out = usual;
+    return false;
+  }
+  enum command_status status = answer(server, request);
+  bool complete = fclose(session->out) == 0;
+  session->out = usual;
+  if (complete && status != COMMAND_EVALUATE)
+    response_echo(script, text, length);
+  free(text);
+  write_end(script, session, status);
+  return complete;
+}
+
+static bool respond(struct server *server, const struct request *request) {
+  char *bytes = NULL;
+  size_t length = 0;
+  FILE *script = open_memstream(&bytes, &length);
+
+  if (!script)
+    return false;
+  bool complete = write_script(server, request, script);
+  complete &= fclose(script) == 0;
+  complete = complete && write_all(HELPER_FD_RESPONSE, bytes, length);
+  free(bytes);
+  return complete;
+}
+
+/** A script so short that it needs no memory. */
+static void respond_failure(const char *reason) {
+  FILE *script = NULL;
+  char bytes[1024];
+
+  memset(bytes, 0, sizeof bytes);
+  script = fmemopen(bytes, sizeof bytes, "w");
+  if (!script)
+    end_process();
+  response_failure(script, COMMAND_FAILED, reason);
+  fclose(script);
+  if (!write_all(HELPER_FD_RESPONSE, bytes, strlen(bytes)))
+    end_process();
+}
+
+static void run(struct server *server, const struct message *message) {
+  char directory[64];
+  struct request request;
+
+  server->canceled = false;
+  clock_gettime(CLOCK_MONOTONIC, &server->last_progress);
+  if (message->value != PROTOCOL_VERSION) {
+    respond_failure("muppy and muppy.so are of different versions; start gdb "
+                    "again");
+    return;
+  }
+  /* Names of files are relative to where gdb is. */
+  snprintf(directory, sizeof directory, "/proc/%d/cwd", (int)message->address);
+  if (chdir(directory) != 0)
+    respond_failure("gdb's directory cannot be entered");
+  if (!request_init(&request, HELPER_FD_REQUEST)) {
+    respond_failure("the request got lost");
+    return;
+  }
+  if (!respond(server, &request))
+    respond_failure("out of memory");
+  request_deinit(&request);
+}
+
+/* Processes ----------------------------------------------------------------- */
+
+_Noreturn static void serve(struct server *server) {
+  struct message message;
+  void *window =
+      mmap(NULL, WINDOW_BYTES, PROT_READ, MAP_SHARED, HELPER_FD_WINDOW, 0);
+
+  if (window == MAP_FAILED)
+    end_process();
+  server->window = window;
+  server->reader = (struct pyheap_reader){server, read_memory};
+  server->progress = (struct pyheap_progress){server, show_progress};
+  for (;;) {
+    receive(server, &message, 0);
+    if (message.kind != MESSAGE_RUN)
+      continue;
+    run(server, &message);
+    send_message(server, &(struct message){.kind = MESSAGE_DONE});
+  }
+}
+
+/** Ends this process when gdb has closed its end, or tells gdb how the process
+ * that works ended. */
+_Noreturn static void supervise(int socket, int ended, pid_t worker) {
+  struct pollfd files[] = {
+      {.fd = socket, .events = 0},
+      {.fd = ended, .events = POLLIN},
+  };
+  struct message died = {.kind = MESSAGE_DIED};
+  int status = 0;
+
+  while (poll(files, 2, -1) < 0 && errno == EINTR)
+    ;
+  if (files[0].revents)
+    kill(worker, SIGKILL);
+  if (waitpid(worker, &status, 0) == worker && !files[0].revents) {
+    died.value = (uint32_t)status;
+    send(socket, &died, sizeof died, MSG_NOSIGNAL | MSG_DONTWAIT);
+  }
+  _exit(0);
+}
+
+_Noreturn static void start_worker(struct server *server) {
+  sigset_t child, old;
+  pid_t supervisor = getpid();
+
+  sigemptyset(&child);
+  sigaddset(&child, SIGCHLD);
+  sigprocmask(SIG_BLOCK, &child, &old);
+  int ended = signalfd(-1, &child, SFD_CLOEXEC);
+  pid_t worker = ended < 0 ? -1 : fork();
+  if (worker < 0)
+    _exit(1);
+  if (worker > 0)
+    supervise(server->socket, ended, worker);
+  close(ended);
+  sigprocmask(SIG_SETMASK, &old, NULL);
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
+  if (getppid() != supervisor)
+    _exit(1);
+  serve(server);
+}
+
+/** What gdb did not mean to pass on must not stay open here. */
+static void close_others(void) {
+  long limit = sysconf(_SC_OPEN_MAX);
+
+  if (limit < 0 || limit > 4096)
+    limit = 4096;
+  for (int fd = HELPER_FD_END; fd < limit; fd++)
+    close(fd);
+}
+
+int server_main(int socket, struct session *session) {
+  struct server server = {.socket = socket, .session = session};
+
+  close_others();
+  pid_t child = fork();
+  if (child == 0)
+    start_worker(&server);
+  return child < 0;
+}
