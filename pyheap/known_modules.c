@@ -595,11 +595,7 @@ const struct known_type known_modules[] = {
     {.name = "_thread.RLock", .members = {OWN_TYPE}},
 
     /* _tkinter */
-    {.name = "_tkinter.Tcl_Obj",
-     .members = {OWNED(PyTclObject, string, ".string")}},
     {.name = "_tkinter.tkapp"},
-    {.name = "_tkinter.tktimertoken",
-     .members = {OWNED(TkttObject, func, "function")}},
 
     /* unicodedata */
     {.name = "unicodedata.UCD", .members = {OWN_TYPE}},

@@ -60,6 +60,10 @@ uint64_t size_unpickler(const struct pyheap *heap, const struct object *object);
  * a COUNT from the target may be anything. */
 const uint8_t *memory_array(const struct pyheap *heap, uint64_t address,
                             uint64_t count, int32_t size);
+/** A word of a block at BYTES; 0 for an absent fact. */
+static inline uint64_t load_member(const uint8_t *bytes, int32_t offset) {
+  return offset < 0 ? 0 : load_u64(bytes + offset);
+}
 /** The pointer-sized word at ADDRESS + OFFSET; 0 when it cannot be read or
  * OFFSET is absent. */
 uint64_t memory_word(const struct pyheap *heap, uint64_t address,

@@ -13,6 +13,8 @@
 enum {
   /* More links than any cache that fits into memory. */
   LIMIT_LINKS = 1 << 28,
+  /* Links that are in the list and not in the dict while calls run. */
+  LIMIT_SPARE_LINKS = 1 << 10,
   LIMIT_PROFILE_ENTRIES = 1 << 20,
   LIMIT_TIME_ZONE_INFOS = 1 << 16,
 };
@@ -51,7 +53,7 @@ static uint64_t visit_deque_block(struct visit *visit, uint64_t *address,
   const uint64_t length = (uint64_t)(right - data) / 8;
   const uint8_t *block =
       memory_array(visit_heap(visit), *address, 1, SIZEOF(layout, BLOCK));
-  if (!block || index >= length) {
+  if (!block || data < 0 || right < data || index >= length) {
     visit_problem(visit, "deque block", *address);
     return 0;
   }
@@ -59,7 +61,7 @@ static uint64_t visit_deque_block(struct visit *visit, uint64_t *address,
   for (uint64_t i = 0; i < count; i++)
     visit_reference(visit, load_u64(block + data + 8 * (index + i)),
                     PYHEAP_VISITED, PYHEAP_NAME_INDEX, number + i);
-  *address = load_u64(block + right);
+  *address = load_member(block, right);
   return count;
 }
 
@@ -97,10 +99,10 @@ static bool load_lru_link(struct visit *visit, uint64_t address,
     return false;
   *ret = (struct lru_link){
       .address = address,
-      .next = load_u64(bytes + OFFSET(layout, lru_list_elem, next)),
-      .key = load_u64(bytes + OFFSET(layout, lru_list_elem, key)),
-      .result = load_u64(bytes + OFFSET(layout, lru_list_elem, result)),
-      .type = load_u64(bytes + OFFSET(layout, PyObject, ob_type)),
+      .next = load_member(bytes, OFFSET(layout, lru_list_elem, next)),
+      .key = load_member(bytes, OFFSET(layout, lru_list_elem, key)),
+      .result = load_member(bytes, OFFSET(layout, lru_list_elem, result)),
+      .type = load_member(bytes, OFFSET(layout, PyObject, ob_type)),
   };
   return true;
 }
@@ -119,10 +121,16 @@ void visit_lru_cache(struct visit *visit, const struct object *object) {
   struct lru_link link;
   if (!load_lru_link(visit, object->address, &link))
     return;
+  const struct layout *layout = visit_layout(visit);
+  const uint64_t cache = FIELD(layout, object, lru_cache_object, cache);
+  const uint64_t limit =
+      LIMIT_SPARE_LINKS + memory_word(visit_heap(visit), cache,
+                                      OFFSET(layout, PyDictObject, ma_used));
   /* The object itself is the ring's first link, and empty. */
   for (uint64_t i = 0; link.next != object->address; i++) {
     uint64_t address = link.next;
-    if (i == LIMIT_LINKS || !load_lru_link(visit, address, &link)) {
+    if (i >= limit || i == LIMIT_LINKS ||
+        !load_lru_link(visit, address, &link)) {
       visit_problem(visit, "link of an lru_cache", address);
       return;
     }
@@ -209,11 +217,11 @@ void visit_datetime_time(struct visit *visit, const struct object *object) {
 /* The three references of a _ttinfo at BYTES, which may be NULL. */
 static void visit_ttinfo(struct visit *visit, const uint8_t *bytes) {
   const struct layout *layout = visit_layout(visit);
-  visit_named(visit, load_u64(bytes + OFFSET(layout, _ttinfo, utcoff)),
+  visit_named(visit, load_member(bytes, OFFSET(layout, _ttinfo, utcoff)),
               PYHEAP_OWNED, "UTC offset");
-  visit_named(visit, load_u64(bytes + OFFSET(layout, _ttinfo, dstoff)),
+  visit_named(visit, load_member(bytes, OFFSET(layout, _ttinfo, dstoff)),
               PYHEAP_OWNED, "DST offset");
-  visit_named(visit, load_u64(bytes + OFFSET(layout, _ttinfo, tzname)),
+  visit_named(visit, load_member(bytes, OFFSET(layout, _ttinfo, tzname)),
               PYHEAP_OWNED, "zone name");
 }
 
@@ -281,10 +289,10 @@ static bool visit_profile_entry(struct visit *visit, struct node_stack *stack,
       memory_array(visit_heap(visit), node, 1, SIZEOF(layout, ProfilerEntry));
   if (!bytes)
     return false;
-  visit_named(visit, load_u64(bytes + OFFSET(layout, ProfilerEntry, userObj)),
+  visit_named(visit, load_member(bytes, OFFSET(layout, ProfilerEntry, userObj)),
               PYHEAP_OWNED, "profiled");
-  uint64_t left = load_u64(bytes + OFFSET(layout, rotating_node, left));
-  uint64_t right = load_u64(bytes + OFFSET(layout, rotating_node, right));
+  uint64_t left = load_member(bytes, OFFSET(layout, rotating_node, left));
+  uint64_t right = load_member(bytes, OFFSET(layout, rotating_node, right));
   return push_node(stack, right) && push_node(stack, left);
 }
 

@@ -32,11 +32,11 @@ void visit_element(struct visit *visit, const struct object *object) {
     return;
   }
   visit_named(visit,
-              load_u64(bytes + OFFSET(layout, ElementObjectExtra, attrib)),
+              load_member(bytes, OFFSET(layout, ElementObjectExtra, attrib)),
               PYHEAP_VISITED, ".attrib");
   visit_array(visit,
-              load_u64(bytes + OFFSET(layout, ElementObjectExtra, children)),
-              load_u64(bytes + OFFSET(layout, ElementObjectExtra, length)),
+              load_member(bytes, OFFSET(layout, ElementObjectExtra, children)),
+              load_member(bytes, OFFSET(layout, ElementObjectExtra, length)),
               PYHEAP_VISITED);
 }
 
@@ -56,8 +56,8 @@ void visit_element_iterator(struct visit *visit, const struct object *object) {
   /* From the innermost element outwards. */
   for (uint64_t i = used; i--;)
     visit_named(visit,
-                load_u64(bytes + i * (uint64_t)size +
-                         OFFSET(layout, ParentLocator, parent)),
+                load_member(bytes + i * (uint64_t)size,
+                            OFFSET(layout, ParentLocator, parent)),
                 PYHEAP_VISITED, "parent");
 }
 
@@ -146,8 +146,8 @@ void visit_pickler(struct visit *visit, const struct object *object) {
   }
   for (uint64_t i = 0; i < count; i++)
     visit_named(visit,
-                load_u64(bytes + i * (uint64_t)size +
-                         OFFSET(layout, PyMemoEntry, me_key)),
+                load_member(bytes + i * (uint64_t)size,
+                            OFFSET(layout, PyMemoEntry, me_key)),
                 PYHEAP_OWNED, "memo");
 }
 
