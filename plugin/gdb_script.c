@@ -2,16 +2,22 @@
 /**
  * How a command travels is told in protocol.h; why the script is as it is:
  *
- * - Expressions mean something in a language: in Pascal "=" compares.  So
- *   nearly all runs "with language"; what does not is understood everywhere.
- * - An argument is text of the user's, with quotes as he typed them.  The
- *   language D has strings that may hold both kinds of quotes, `so "to" say`.
+ * - An expression means something in a language: in Pascal "=" compares.  What
+ *   the commands that the user types hold themselves is understood in all of
+ *   them.  All else is in D, whose strings may hold both kinds of quotes, as
+ *   the user's arguments do: `so "to" say`.
+ * - gdb warns when the language is not that of the selected frame.  So what is
+ *   in D begins with the choice of a frame that does not exist, and has no
+ *   language.
+ * - "frame apply" brings back the thread and the frame that the user had
+ *   selected, "with" the language; also after errors and Ctrl-C.
+ * - $argc and $arg0 are known in the command that the user typed only.
  * - "define" asks before it redefines a command, unless it stands in an "if".
  * - gdb has no command that fails with a text of one's own.  "skip" calls an
  *   argument that it does not expect invalid and shows it, and does no more.
- * - "frame apply" brings back the frame, thread and language that the user
- *   had selected, also after errors.
  * - "pipe" leaves two convenience variables behind, which are put back.
+ * - muppy.so is loaded when it is needed first: a gdb that never is asked for
+ *   Python objects pays nothing and can use another JIT reader.
  */
 #include "config.h"
 
@@ -23,6 +29,10 @@
 #include "plugin/commands/commands.h"
 #include "plugin/protocol.h"
 
+/** Runs a command in D and without a frame. */
+#define ASIDE "frame apply 1 -q -- with language d -- "
+#define NO_FRAME "  select-frame view 1 0\n"
+
 static const char prologue[] =
     "# gdb-muppy: the Python heap of a core file or a live process.\n"
     "# Written by \"muppy --gdb-script\".  Load it with \"gdb -x FILE\", with\n"
@@ -32,135 +42,159 @@ static const char prologue[] =
     "document muppy\n"
     "Look into the heap of the Python program that is being debugged.\n"
     "Works on core files and live processes; nothing runs in the program.\n"
-    "An ADDRESS is a number or any C expression, such as $rdi or a variable.\n"
+    "An ADDRESS is a number or any expression, such as $rdi or a variable.\n"
     "After a command, $muppy_status is 0 when it succeeded.\n"
     "end\n"
-    "\n"
-    "with language c -- init-if-undefined $_muppy_loaded = 0\n"
-    "with language c -- init-if-undefined $_muppy_request = 0\n"
-    "with language c -- set $muppy_status = 0\n"
-    "\n"
-    "if 1\n";
+    "\n";
 
-/** "_muppy_begin COMMAND" makes muppy.so ready and begins the request. */
-static void write_begin(FILE *out, const char *reader, const char *program) {
+static void begin_definition(FILE *out, const char *name) {
+  fprintf(out, "if 1\ndefine %s\n", name);
+}
+
+/** The parts are of no interest to users, but "help user-defined" lists them. */
+static void end_definition(FILE *out, const char *name) {
   fprintf(out,
-          "define _muppy_begin\n"
-          "  if $_thread == 0\n"
+          "end\n"
+          "end\n"
+          "document %s\n"
+          "A part of the muppy commands, of no use by itself.\n"
+          "end\n\n",
+          name);
+}
+
+/** Makes sure that muppy.so is loaded; the user may have unloaded it. */
+static void write_load(FILE *out, const char *reader) {
+  begin_definition(out, "_muppy_probe");
+  fprintf(out,
+          NO_FRAME "  init-if-undefined $_muppy_request = 1\n"
+                   "  init-if-undefined $_muppy_loaded = 0\n"
+                   "  if $_muppy_loaded\n"
+                   "    set $_muppy_loaded = 0\n"
+                   "    source /proc/self/fd/%d\n"
+                   "  end\n",
+          GDB_FD_ALIVE);
+  end_definition(out, "_muppy_probe");
+
+  begin_definition(out, "_muppy_load");
+  fprintf(out,
+          "  if $_thread < 1\n"
           "    skip -fi muppy 'muppy: there is no program to look at; use the "
           "commands core-file, attach or run first'\n"
           "  end\n"
-          "  if $_muppy_loaded\n"
-          "    set $_muppy_loaded = 0\n"
-          "    source /proc/self/fd/%d\n"
-          "  end\n"
-          "  if $_muppy_loaded == 0\n"
-          "    frame apply 1 -q jit-reader-load %s\n"
-          "    set $_muppy_loaded = 1\n"
+          "  " ASIDE "_muppy_probe\n"
+          "  if $_muppy_loaded < 1\n"
+          "    frame apply 1 -q -- jit-reader-load %s\n"
           "  end\n",
-          GDB_FD_ALIVE, reader);
-  fprintf(out, "  dump binary value /proc/self/fd/%d \"%c", GDB_FD_REQUEST,
-          ITEM_TEXT);
-  for (; *program; program++)
-    fprintf(out, strchr("\\\"", *program) ? "\\%c" : "%c", *program);
-  fprintf(out,
-          "\"\n"
-          "  append binary value /proc/self/fd/%d \"%c\"\n"
-          "  append binary value /proc/self/fd/%d $_gdb_setting(\"width\")\n"
-          "  append binary value /proc/self/fd/%d \"%c$arg0\"\n"
-          "end\n",
-          GDB_FD_REQUEST, ITEM_WIDTH, GDB_FD_REQUEST, GDB_FD_REQUEST,
-          ITEM_TEXT);
+          reader);
+  end_definition(out, "_muppy_load");
 }
 
-/** "_muppy_trigger LETTER" makes gdb call muppy.so. */
-static void write_trigger(FILE *out) {
+/** Collects the request: "_muppy_begin COMMAND", then "_muppy_add ARGUMENT". */
+static void write_collect(FILE *out, const char *program) {
+  begin_definition(out, "_muppy_begin");
+  fprintf(out, NO_FRAME "  dump binary value /proc/self/fd/%d `%c",
+          GDB_FD_REQUEST, ITEM_TEXT);
+  for (; *program; program++)
+    fprintf(out, strchr("\\`", *program) ? "\\%c" : "%c", *program);
   fprintf(out,
-          "define _muppy_trigger\n"
-          "  set $_muppy_request = $_muppy_request + 1\n"
-          "  dump binary value /proc/self/fd/%d '$arg0'\n"
-          "  select-frame view $_muppy_request 0\n"
-          "end\n",
-          GDB_FD_TRIGGER);
+          "`\n"
+          "  append binary value /proc/self/fd/%d `%c`\n"
+          "  append binary value /proc/self/fd/%d $_gdb_setting(`width`)\n"
+          "  append binary value /proc/self/fd/%d `%c$arg0`\n"
+          "  set $_muppy_loaded = 1\n"
+          "  set $_muppy_i = 0\n",
+          GDB_FD_REQUEST, ITEM_WIDTH, GDB_FD_REQUEST, GDB_FD_REQUEST,
+          ITEM_TEXT);
+  end_definition(out, "_muppy_begin");
+
+  begin_definition(out, "_muppy_add");
+  fprintf(out,
+          NO_FRAME "  append binary value /proc/self/fd/%d `%c$arg0`\n"
+                   "  set $_muppy_i = $_muppy_i + 1\n",
+          GDB_FD_REQUEST, ITEM_TEXT);
+  end_definition(out, "_muppy_add");
+}
+
+/** "_muppy_send LETTER" makes gdb call muppy.so, which has the request run. */
+static void write_send(FILE *out) {
+  begin_definition(out, "_muppy_files");
+  fprintf(out,
+          NO_FRAME "  set $_muppy_code = $_shell_exitcode\n"
+                   "  set $_muppy_signal = $_shell_exitsignal\n"
+                   "  pipe info files | cat > /proc/$PPID/fd/%d\n"
+                   "  set $_shell_exitcode = $_muppy_code\n"
+                   "  set $_shell_exitsignal = $_muppy_signal\n",
+          GDB_FD_FILES);
+  end_definition(out, "_muppy_files");
+
+  begin_definition(out, "_muppy_send");
+  fprintf(out,
+          NO_FRAME "  set $_muppy_again = 0\n"
+                   "  set $muppy_status = %d\n"
+                   "  set $_muppy_request = $_muppy_request + 1\n"
+                   "  dump binary value /proc/self/fd/%d '$arg0'\n"
+                   "  select-frame view $_muppy_request 0\n"
+                   "  source /proc/self/fd/%d\n",
+          COMMAND_FAILED, GDB_FD_TRIGGER, GDB_FD_RESPONSE);
+  end_definition(out, "_muppy_send");
+
+  /* Ctrl-C, handed back to gdb once the output is there. */
+  begin_definition(out, "_muppy_quit");
+  fprintf(out,
+          NO_FRAME "  set $_muppy_request = $_muppy_request + 1\n"
+                   "  dump binary value /proc/self/fd/%d '%c'\n"
+                   "  select-frame view $_muppy_request 0\n",
+          GDB_FD_TRIGGER, TRIGGER_QUIT);
+  end_definition(out, "_muppy_quit");
 }
 
 /** What a response may define anew. */
 static void write_responses(FILE *out) {
-  fputs("define _muppy_fail\n"
-        "  skip -fi muppy 'muppy: there is no answer'\n"
-        "end\n"
-        "define _muppy_evaluate\n"
-        "  _muppy_fail\n"
-        "end\n",
-        out);
+  begin_definition(out, "_muppy_fail");
+  fputs("  skip -fi muppy 'muppy: there is no answer'\n", out);
+  end_definition(out, "_muppy_fail");
+  begin_definition(out, "_muppy_evaluate");
+  fputs("  _muppy_fail\n", out);
+  end_definition(out, "_muppy_evaluate");
 }
 
-/** "_muppy_run" sends the request and does what the response says. */
+/** Has the request run, prints the output and fails when it failed. */
 static void write_run(FILE *out) {
+  begin_definition(out, "_muppy_run");
   fprintf(out,
-          "define _muppy_run\n"
-          "  set $_muppy_code = $_shell_exitcode\n"
-          "  set $_muppy_signal = $_shell_exitsignal\n"
-          "  pipe info files | cat > /proc/$PPID/fd/%d\n"
-          "  set $_shell_exitcode = $_muppy_code\n"
-          "  set $_shell_exitsignal = $_muppy_signal\n"
-          "  set $_muppy_again = 1\n"
-          "  while $_muppy_again\n"
-          "    set $_muppy_again = 0\n"
-          "    set $muppy_status = %d\n"
-          "    frame apply 1 -q _muppy_trigger %c\n"
-          "    source /proc/self/fd/%d\n"
-          "    if $_muppy_again\n"
-          "      _muppy_evaluate\n"
-          "    end\n"
+          "  " ASIDE "_muppy_files\n"
+          "  " ASIDE "_muppy_send %c\n"
+          "  while 0 < $_muppy_again\n"
+          "    _muppy_evaluate\n"
+          "    " ASIDE "_muppy_send %c\n"
           "  end\n"
-          "  if $muppy_status == %d\n"
-          "    frame apply 1 -q _muppy_trigger %c\n"
+          "  source /proc/self/fd/%d\n"
+          "  if %d < $muppy_status\n"
+          "    " ASIDE "_muppy_quit\n"
           "  end\n"
-          "  if $muppy_status\n"
+          "  if 0 < $muppy_status\n"
           "    _muppy_fail\n"
-          "  end\n"
-          "end\n"
-          "end\n\n",
-          GDB_FD_FILES, COMMAND_FAILED, TRIGGER_RUN, GDB_FD_RESPONSE,
-          COMMAND_CANCELED, TRIGGER_QUIT);
+          "  end\n",
+          TRIGGER_RUN, TRIGGER_AGAIN, GDB_FD_OUTPUT, COMMAND_CANCELED - 1);
+  end_definition(out, "_muppy_run");
 }
 
-static void write_internal_help(FILE *out) {
-  static const char *const names[] = {
-      "_muppy_begin", "_muppy_trigger",  "_muppy_run",
-      "_muppy_fail",  "_muppy_evaluate",
-  };
-
-  for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-    fprintf(out,
-            "document %s\n"
-            "A part of the muppy commands, of no use by itself.\n"
-            "end\n",
-            names[i]);
-}
-
-/** $argc and $arg0 are known in the command that the user typed only, so each
- * sends its arguments itself. */
 static void write_command(FILE *out, const struct command *command) {
   fprintf(out,
-          "\nif 1\n"
+          "if 1\n"
           "define muppy %s\n"
-          "  with language c -- _muppy_begin %s\n"
-          "  with language c -- set $_muppy_i = 0\n"
+          "  _muppy_load\n"
+          "  " ASIDE "_muppy_begin %s\n"
           "  while $_muppy_i < $argc\n"
-          "    with language d -- eval \"append binary value "
-          "/proc/self/fd/%d `%c$arg%%d`\", $_muppy_i\n"
-          "    with language c -- set $_muppy_i = $_muppy_i + 1\n"
+          "    eval \"" ASIDE "_muppy_add $arg%%d\", $_muppy_i\n"
           "  end\n"
-          "  with language c -- _muppy_run\n"
+          "  _muppy_run\n"
           "end\n"
           "end\n"
           "document muppy %s\n",
-          command->name, command->name, GDB_FD_REQUEST, ITEM_TEXT,
-          command->name);
+          command->name, command->name, command->name);
   help_command(out, command, true);
-  fputs("end\n", out);
+  fputs("end\n\n", out);
 }
 
 int gdb_script_write(FILE *out, const char *reader, const char *program) {
@@ -170,11 +204,11 @@ int gdb_script_write(FILE *out, const char *reader, const char *program) {
     return COMMAND_USAGE;
   }
   fputs(prologue, out);
-  write_begin(out, reader, program);
-  write_trigger(out);
+  write_load(out, reader);
+  write_collect(out, program);
+  write_send(out);
   write_responses(out);
   write_run(out);
-  write_internal_help(out);
   for (const struct command *command = commands; command->name; command++)
     write_command(out, command);
   return COMMAND_OK;

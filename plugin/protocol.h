@@ -14,12 +14,15 @@
  *                              DATA (window) ──────────►
  *                              terminal ◄─────────────── PROGRESS
  *                              Ctrl-C: CANCEL ─────────►
- *     source the response ◄─── DONE ◄─────────────────── writes the response
+ *     source what it wrote ◄── DONE ◄─────────────────── writes the response
+ *                                                        and the output
  *
  * The request is a row of items, each a tag and what it holds, all appended by
- * gdb itself: ITEM_TEXT text NUL, ITEM_VALUE NUL 8 bytes, ITEM_WIDTH NUL
- * 4 bytes (numbers as this machine has them).  The first text is the path of
- * the helper, the second the name of the command, the others its arguments.
+ * gdb itself: ITEM_TEXT text NUL, ITEM_WIDTH NUL 4 bytes (a number as this
+ * machine has it).  The first text is the path of the helper, the second the
+ * name of the command, the others its arguments.  When the response asks for
+ * the value of an expression, gdb writes that value and the same request is run
+ * again.
  */
 #ifndef MUPPY_PROTOCOL_H
 #define MUPPY_PROTOCOL_H
@@ -33,20 +36,24 @@ enum {
 /** The descriptors that muppy.so keeps in gdb, where the script names them. */
 enum gdb_descriptor {
   GDB_FD_REQUEST = 900,  /**< Items, written by gdb. */
-  GDB_FD_RESPONSE = 901, /**< The script that gdb sources. */
-  GDB_FD_FILES = 902,    /**< The answer of "info files". */
-  GDB_FD_TRIGGER = 903,  /**< A TRIGGER_* letter when muppy.so is called. */
-  GDB_FD_ALIVE = 904,    /**< A script that says that muppy.so is loaded. */
+  GDB_FD_FILES = 901,    /**< The answer of "info files". */
+  GDB_FD_VALUE = 902,    /**< The expression's value, as gdb stores it. */
+  GDB_FD_RESPONSE = 903, /**< A script: how the command ended. */
+  GDB_FD_OUTPUT = 904,   /**< A script: what it has to say. */
+  GDB_FD_TRIGGER = 905,  /**< A TRIGGER_* letter when muppy.so is called. */
+  GDB_FD_ALIVE = 906,    /**< A script that says that muppy.so is loaded. */
   GDB_FD_FIRST = GDB_FD_REQUEST,
   GDB_FD_LAST = GDB_FD_ALIVE,
 };
 
-/** The descriptors that the helper starts with. */
+/** The descriptors that the helper starts with, the same files. */
 enum helper_descriptor {
   HELPER_FD_SOCKET = 3,
   HELPER_FD_REQUEST,
-  HELPER_FD_RESPONSE,
   HELPER_FD_FILES,
+  HELPER_FD_VALUE,
+  HELPER_FD_RESPONSE,
+  HELPER_FD_OUTPUT,
   HELPER_FD_WINDOW, /**< WINDOW_BYTES shared bytes for what was read. */
   HELPER_FD_END,
 };
@@ -58,15 +65,15 @@ enum {
 };
 
 #define TRIGGER_RUN 'r'
-#define TRIGGER_QUIT 'q' /**< Behave as if the user had pressed Ctrl-C. */
+#define TRIGGER_AGAIN 'a' /**< Run it again: the value is there. */
+#define TRIGGER_QUIT 'q'  /**< Behave as if the user had pressed Ctrl-C. */
 
 #define ITEM_TEXT '='
-#define ITEM_VALUE '&'
 #define ITEM_WIDTH 'w'
 
 enum message_kind {
   MESSAGE_RUN = 1, /**< To the helper: value is the PROTOCOL_VERSION, address
-                         gdb's process id. */
+                         gdb's process id, length 1 for "again". */
   MESSAGE_DATA,    /**< To the helper: value is 1 when the window was filled. */
   MESSAGE_CANCEL,  /**< To the helper. */
   MESSAGE_READ,    /**< To gdb: address, length; needs a DATA. */

@@ -3,6 +3,7 @@
 
 #include "plugin/request.h"
 
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -32,12 +33,6 @@ static size_t take_item(struct request *request, char *bytes,
   case ITEM_TEXT:
     request->argv[request->argc++] = without_quotes(bytes + 1);
     return tagged;
-  case ITEM_VALUE:
-    if (tagged != 2 || available < 2 + sizeof *request->values)
-      return 0;
-    memcpy(&request->values[request->value_count++], bytes + 2,
-           sizeof *request->values);
-    return 2 + sizeof *request->values;
   case ITEM_WIDTH:
     if (tagged != 2 || available < 2 + sizeof width)
       return 0;
@@ -64,12 +59,10 @@ bool request_init(struct request *request, int fd) {
 
   *request = (struct request){0};
   request->bytes = file_text(fd, REQUEST_LIMIT, &length);
-  if (request->bytes) {
+  if (request->bytes)
     /* No item is shorter than two bytes. */
     request->argv = calloc(length / 2 + 1, sizeof *request->argv);
-    request->values = calloc(length / 2 + 1, sizeof *request->values);
-  }
-  if (!request->argv || !request->values || !take_items(request, length)) {
+  if (!request->argv || !take_items(request, length)) {
     request_deinit(request);
     return false;
   }
@@ -83,6 +76,5 @@ bool request_init(struct request *request, int fd) {
 void request_deinit(struct request *request) {
   free(request->bytes);
   free(request->argv);
-  free(request->values);
   *request = (struct request){0};
 }

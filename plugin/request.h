@@ -1,21 +1,17 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /**
  * @file
- * What gdb asks the helper: a command, its arguments, values it evaluated.
+ * What gdb asks the helper: a command and its arguments.
  */
 #ifndef MUPPY_REQUEST_H
 #define MUPPY_REQUEST_H
 
 #include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
 
 struct request {
   char *bytes;
   char **argv; /**< The command and its arguments, NULL behind them. */
   int argc;
-  uint64_t *values; /**< In the order in which they were evaluated. */
-  size_t value_count;
   int width; /**< Columns of gdb's screen; 0: unlimited. */
 };
 

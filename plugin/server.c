@@ -23,6 +23,7 @@
 #include <unistd.h>
 
 #include "plugin/debuggee.h"
+#include "plugin/file_text.h"
 #include "plugin/gdb/response.h"
 #include "plugin/protocol.h"
 #include "plugin/request.h"
@@ -30,6 +31,7 @@
 enum {
   PROGRESS_MILLISECONDS = 100,
   TEST_SECONDS = 60,
+  VALUE_LIMIT = 16, /**< Expressions in one command. */
 };
 
 struct server {
@@ -39,6 +41,8 @@ struct server {
   const uint8_t *window;
   struct pyheap_reader reader;
   struct pyheap_progress progress;
+  uint64_t values[VALUE_LIMIT]; /**< Of the expressions, in order. */
+  size_t value_count;
   bool canceled;
   struct timespec last_progress;
 };
@@ -200,8 +204,8 @@ static enum command_status answer(struct server *server,
   struct session *session = server->session;
 
   session->width = request->width;
-  session->evaluated = request->values;
-  session->evaluated_count = request->value_count;
+  session->evaluated = server->values;
+  session->evaluated_count = server->value_count;
   if (is_tested("MUPPY_TEST_CRASH", request))
     abort();
   if (is_tested("MUPPY_TEST_SLOW", request) && !work_slowly(server))
@@ -210,22 +214,23 @@ static enum command_status answer(struct server *server,
   return command_run(session, request->argc, request->argv);
 }
 
-static void write_end(FILE *script, const struct session *session,
-                      enum command_status status) {
-  const char *message = session->message ? session->message : "failed";
-
+/** Writes the two scripts that gdb sources. */
+static void write_end(const struct session *session, enum command_status status,
+                      FILE *response, FILE *output) {
   switch (status) {
   case COMMAND_OK:
-    response_status(script, status);
+    response_status(response, status);
     break;
   case COMMAND_EVALUATE:
-    response_evaluate(script, session->evaluate ? session->evaluate : "0");
+    response_evaluate(response, session->evaluate ? session->evaluate : "0");
     break;
   case COMMAND_CANCELED:
-    response_canceled(script, status, "interrupted");
+    response_canceled(output, "interrupted");
+    response_failure(response, status, "interrupted");
     break;
   default:
-    response_failure(script, status, message);
+    response_failure(response, status,
+                     session->message ? session->message : "no reason given");
   }
 }
 
@@ -244,56 +249,86 @@ static bool write_all(int fd, const char *bytes, size_t length) {
   return true;
 }
 
-/** Answers the request with a script.  False when memory is short. */
-static bool write_script(struct server *server, const struct request *request,
-                         FILE *script) {
+/** A stream into memory; its bytes are there once it is closed. */
+struct text {
+  FILE *stream;
+  char *bytes;
+  size_t length;
+};
+
+static bool text_open(struct text *text) {
+  *text = (struct text){0};
+  text->stream = open_memstream(&text->bytes, &text->length);
+  return text->stream != NULL;
+}
+
+/** False when memory was short. */
+static bool text_close(struct text *text) {
+  bool complete = text->stream && fclose(text->stream) == 0;
+
+  text->stream = NULL;
+  return complete;
+}
+
+static void text_deinit(struct text *text) {
+  text_close(text);
+  free(text->bytes);
+}
+
+/** Answers the request with two scripts.  False when memory is short. */
+static bool respond(struct server *server, const struct request *request) {
   struct session *session = server->session;
   FILE *usual = session->out;
-  char *text = NULL;
-  size_t length = 0;
+  __attribute__((cleanup(text_deinit))) struct text answered, response, output;
+  bool opened = text_open(&answered);
 
-  session->out = open_memstream(&text, &length);
-  if (!session->out) {
-    session->out = usual;
+  opened &= text_open(&response);
+  opened &= text_open(&output);
+  if (!opened)
     return false;
-  }
+  session->out = answered.stream;
   enum command_status status = answer(server, request);
-  bool complete = fclose(session->out) == 0;
   session->out = usual;
-  if (complete && status != COMMAND_EVALUATE)
-    response_echo(script, text, length);
-  free(text);
-  write_end(script, session, status);
-  return complete;
-}
-
-static bool respond(struct server *server, const struct request *request) {
-  char *bytes = NULL;
-  size_t length = 0;
-  FILE *script = open_memstream(&bytes, &length);
-
-  if (!script)
+  if (!text_close(&answered))
     return false;
-  bool complete = write_script(server, request, script);
-  complete &= fclose(script) == 0;
-  complete = complete && write_all(HELPER_FD_RESPONSE, bytes, length);
-  free(bytes);
-  return complete;
+  if (status != COMMAND_EVALUATE)
+    response_echo(output.stream, answered.bytes, answered.length);
+  write_end(session, status, response.stream, output.stream);
+  return text_close(&response) && text_close(&output) &&
+         write_all(HELPER_FD_OUTPUT, output.bytes, output.length) &&
+         write_all(HELPER_FD_RESPONSE, response.bytes, response.length);
 }
 
-/** A script so short that it needs no memory. */
+/** Answers when there may be no memory, or no sense in the request. */
 static void respond_failure(const char *reason) {
-  FILE *script = NULL;
   char bytes[1024];
 
   memset(bytes, 0, sizeof bytes);
-  script = fmemopen(bytes, sizeof bytes, "w");
-  if (!script)
+  FILE *response = fmemopen(bytes, sizeof bytes, "w");
+  if (!response)
     end_process();
-  response_failure(script, COMMAND_FAILED, reason);
-  fclose(script);
-  if (!write_all(HELPER_FD_RESPONSE, bytes, strlen(bytes)))
+  response_failure(response, COMMAND_FAILED, reason);
+  fclose(response);
+  if (!write_all(HELPER_FD_OUTPUT, "", 0) ||
+      !write_all(HELPER_FD_RESPONSE, bytes, strlen(bytes)))
     end_process();
+}
+
+/** Takes the value that gdb was asked for: an integer or pointer of at most
+ * 8 bytes, in this machine's order.  False when there is none. */
+static bool take_value(struct server *server) {
+  size_t length;
+  char *bytes = file_text(HELPER_FD_VALUE, sizeof(uint64_t), &length);
+
+  if (!bytes || length == 0 || server->value_count == VALUE_LIMIT) {
+    free(bytes);
+    return false;
+  }
+  uint64_t *value = &server->values[server->value_count++];
+  *value = 0;
+  memcpy(value, bytes, length);
+  free(bytes);
+  return true;
 }
 
 static void run(struct server *server, const struct message *message) {
@@ -307,11 +342,16 @@ static void run(struct server *server, const struct message *message) {
                     "again");
     return;
   }
+  if (message->length == 0)
+    server->value_count = 0;
+  else if (!take_value(server)) {
+    respond_failure("the expression is no address: its value is longer than "
+                    "8 bytes");
+    return;
+  }
   /* Names of files are relative to where gdb is. */
   snprintf(directory, sizeof directory, "/proc/%d/cwd", (int)message->address);
-  if (chdir(directory) != 0)
-    respond_failure("gdb's directory cannot be entered");
-  if (!request_init(&request, HELPER_FD_REQUEST)) {
+  if (chdir(directory) != 0 || !request_init(&request, HELPER_FD_REQUEST)) {
     respond_failure("the request got lost");
     return;
   }

@@ -113,8 +113,10 @@ static bool prepare_files(posix_spawn_file_actions_t *files, int socket) {
   const int numbers[][2] = {
       {socket, HELPER_FD_SOCKET},
       {GDB_FD_REQUEST, HELPER_FD_REQUEST},
-      {GDB_FD_RESPONSE, HELPER_FD_RESPONSE},
       {GDB_FD_FILES, HELPER_FD_FILES},
+      {GDB_FD_VALUE, HELPER_FD_VALUE},
+      {GDB_FD_RESPONSE, HELPER_FD_RESPONSE},
+      {GDB_FD_OUTPUT, HELPER_FD_OUTPUT},
       {window_fd, HELPER_FD_WINDOW},
   };
 

@@ -19,7 +19,6 @@
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
@@ -62,24 +61,31 @@ struct exchange {
 
 /* How a command ended ------------------------------------------------------- */
 
-static void write_failure(int status, const char *reason) {
-  char *script = NULL;
-  size_t length = 0;
+static bool write_file(int fd, const char *text, size_t length) {
+  return ftruncate(fd, 0) == 0 &&
+         pwrite(fd, text, length, 0) == (ssize_t)length;
+}
 
-  if (ftruncate(GDB_FD_RESPONSE, 0) != 0)
-    return;
-  FILE *stream = open_memstream(&script, &length);
-  if (!stream)
-    return;
-  if (status == STATUS_CANCELED)
-    response_canceled(stream, status, reason);
-  else
-    response_failure(stream, status, reason);
-  if (fclose(stream) == 0 &&
-      pwrite(GDB_FD_RESPONSE, script, length, 0) != (ssize_t)length)
-    /* Half a script is worse than none: gdb then keeps the status it has. */
-    (void)!ftruncate(GDB_FD_RESPONSE, 0);
-  free(script);
+/** Writes what gdb sources.  Where that fails, gdb keeps the status that it had
+ * before and fails with a text of its own. */
+static void write_failure(int status, const char *reason) {
+  char response[4096], output[1024];
+
+  memset(response, 0, sizeof response);
+  memset(output, 0, sizeof output);
+  FILE *file = fmemopen(response, sizeof response, "w");
+  if (file) {
+    response_failure(file, status, reason);
+    fclose(file);
+  }
+  file =
+      status == STATUS_CANCELED ? fmemopen(output, sizeof output, "w") : NULL;
+  if (file) {
+    response_canceled(file, reason);
+    fclose(file);
+  }
+  write_file(GDB_FD_OUTPUT, output, strlen(output));
+  write_file(GDB_FD_RESPONSE, response, strlen(response));
 }
 
 static void fail_lost(void) {
@@ -272,12 +278,13 @@ static bool read_program(char *path, size_t size) {
   return true;
 }
 
-static void run_command(gdb_target_read *target_read) {
+static void run_command(gdb_target_read *target_read, bool again) {
   __attribute__((cleanup(exchange_end))) struct exchange exchange = {
       .target_read = target_read, .signals = -1};
   struct message run = {.kind = MESSAGE_RUN,
                         .value = PROTOCOL_VERSION,
-                        .address = (uint64_t)getpid()};
+                        .address = (uint64_t)getpid(),
+                        .length = again};
   char program[4096];
 
   if (!read_program(program, sizeof program)) {
@@ -314,9 +321,12 @@ static char take_trigger(void) {
 static enum gdb_status unwind(struct gdb_reader_funcs *self,
                               struct gdb_unwind_callbacks *callbacks) {
   (void)self;
-  switch (take_trigger()) {
+  char letter = take_trigger();
+
+  switch (letter) {
   case TRIGGER_RUN:
-    run_command(callbacks->target_read);
+  case TRIGGER_AGAIN:
+    run_command(callbacks->target_read, letter == TRIGGER_AGAIN);
     return GDB_SUCCESS;
   case TRIGGER_QUIT:
     /* gdb's handler notes it and gdb says "Quit" as soon as we return. */

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /**
  * @file
- * The script that gdb sources to learn how a command ended.
+ * What gdb sources to learn how a command ended and to print its output.
  *
- * gdb prints the answer itself, by echo, so that its pager, its logging, pipe
+ * gdb prints the output itself, by echo, so that its pager, its logging, pipe
  * and MI see it.  Used on both sides: by the helper, and by muppy.so when there
  * is no helper to speak for itself.
  */
@@ -15,19 +15,19 @@
 
 /** Writes commands that print TEXT as it is.  Control characters other than
  * newlines and tabs, which no terminal should get, are shown as \xNN. */
-void response_echo(FILE *script, const char *text, size_t length);
+void response_echo(FILE *output, const char *text, size_t length);
 
-/** Writes how the command ended, a command_status; 0 is success. */
-void response_status(FILE *script, int status);
+/** Writes commands that print that the user interrupted the command.  gdb adds
+ * its own "Quit". */
+void response_canceled(FILE *output, const char *reason);
+
+/** Writes how the command ended: a command_status, 0 is success. */
+void response_status(FILE *response, int status);
 
 /** Writes that the command failed for REASON, one line without "muppy: ". */
-void response_failure(FILE *script, int status, const char *reason);
+void response_failure(FILE *response, int status, const char *reason);
 
-/** Writes that the user interrupted the command, and prints REASON. */
-void response_canceled(FILE *script, int status, const char *reason);
-
-/** Writes that gdb must evaluate EXPRESSION, add the value to the request and
- * ask again. */
-void response_evaluate(FILE *script, const char *expression);
+/** Writes that gdb must evaluate EXPRESSION and run the request again. */
+void response_evaluate(FILE *response, const char *expression);
 
 #endif
