@@ -6,11 +6,13 @@
  *   the commands that the user types hold themselves is understood in all of
  *   them.  All else is in D, whose strings may hold both kinds of quotes, as
  *   the user's arguments do: `so "to" say`.
- * - gdb warns when the language is not that of the selected frame.  So what is
- *   in D begins with the choice of a frame that does not exist, and has no
- *   language.
  * - "frame apply" brings back the thread and the frame that the user had
  *   selected, "with" the language; also after errors and Ctrl-C.
+ * - "frame apply -s" hides errors, and with them what was printed before: gdb's
+ *   warning that D is not the language of the frame, and what it tells about
+ *   the frame that does not exist.  So whatever runs there ends in an error.
+ * - muppy.so is called about that frame by "info frame view", for MI and the
+ *   text user interface take notice of "select-frame view".
  * - $argc and $arg0 are known in the command that the user typed only.
  * - "define" asks before it redefines a command, unless it stands in an "if".
  * - gdb has no command that fails with a text of one's own.  "skip" calls an
@@ -29,9 +31,9 @@
 #include "plugin/commands/commands.h"
 #include "plugin/protocol.h"
 
-/** Runs a command in D and without a frame. */
-#define ASIDE "frame apply 1 -q -- with language d -- "
-#define NO_FRAME "  select-frame view 1 0\n"
+/** Runs a command of ours in D, unseen; it must end in HUSH. */
+#define ASIDE "frame apply 1 -q -s -- with language d -- "
+#define HUSH "  skip -fi muppy done\n"
 
 static const char prologue[] =
     "# gdb-muppy: the Python heap of a core file or a live process.\n"
@@ -62,16 +64,30 @@ static void end_definition(FILE *out, const char *name) {
           name);
 }
 
+/** What a response defines anew. */
+static void write_no_answer(FILE *out) {
+  fputs("if 1\n"
+        "define _muppy_fail\n"
+        "  skip -fi muppy 'muppy: there is no answer'\n"
+        "end\n"
+        "define _muppy_evaluate\n"
+        "  _muppy_fail\n"
+        "end\n"
+        "end\n",
+        out);
+}
+
 /** Makes sure that muppy.so is loaded; the user may have unloaded it. */
 static void write_load(FILE *out, const char *reader) {
   begin_definition(out, "_muppy_probe");
   fprintf(out,
-          NO_FRAME "  init-if-undefined $_muppy_request = 1\n"
-                   "  init-if-undefined $_muppy_loaded = 0\n"
-                   "  if $_muppy_loaded\n"
-                   "    set $_muppy_loaded = 0\n"
-                   "    source /proc/self/fd/%d\n"
-                   "  end\n",
+          "  init-if-undefined $_muppy_request = 1\n"
+          "  init-if-undefined $_muppy_loaded = 0\n"
+          "  set $_muppy_sent = 0 - 1\n"
+          "  if $_muppy_loaded\n"
+          "    set $_muppy_loaded = 0\n"
+          "    source /proc/self/fd/%d\n"
+          "  end\n" HUSH,
           GDB_FD_ALIVE);
   end_definition(out, "_muppy_probe");
 
@@ -89,11 +105,17 @@ static void write_load(FILE *out, const char *reader) {
   end_definition(out, "_muppy_load");
 }
 
-/** Collects the request: "_muppy_begin COMMAND", then "_muppy_add ARGUMENT". */
+/** Collects the request: "_muppy_begin COMMAND", then "_muppy_add ARGUMENT".
+ * Errors are hidden there; $_muppy_sent counts what was not one. */
 static void write_collect(FILE *out, const char *program) {
   begin_definition(out, "_muppy_begin");
-  fprintf(out, NO_FRAME "  dump binary value /proc/self/fd/%d `%c",
-          GDB_FD_REQUEST, ITEM_TEXT);
+  fputs("  set $_muppy_loaded = 1\n"
+        "  set $_muppy_i = 0\n"
+        "  set $muppy_status = 1\n",
+        out);
+  write_no_answer(out);
+  fprintf(out, "  dump binary value /proc/self/fd/%d `%c", GDB_FD_REQUEST,
+          ITEM_TEXT);
   for (; *program; program++)
     fprintf(out, strchr("\\`", *program) ? "\\%c" : "%c", *program);
   fprintf(out,
@@ -101,81 +123,74 @@ static void write_collect(FILE *out, const char *program) {
           "  append binary value /proc/self/fd/%d `%c`\n"
           "  append binary value /proc/self/fd/%d $_gdb_setting(`width`)\n"
           "  append binary value /proc/self/fd/%d `%c$arg0`\n"
-          "  set $_muppy_loaded = 1\n"
-          "  set $_muppy_i = 0\n",
+          "  set $_muppy_sent = 0\n" HUSH,
           GDB_FD_REQUEST, ITEM_WIDTH, GDB_FD_REQUEST, GDB_FD_REQUEST,
           ITEM_TEXT);
   end_definition(out, "_muppy_begin");
 
   begin_definition(out, "_muppy_add");
   fprintf(out,
-          NO_FRAME "  append binary value /proc/self/fd/%d `%c$arg0`\n"
-                   "  set $_muppy_i = $_muppy_i + 1\n",
+          "  set $_muppy_i = $_muppy_i + 1\n"
+          "  append binary value /proc/self/fd/%d `%c$arg0`\n"
+          "  set $_muppy_sent = $_muppy_sent + 1\n" HUSH,
           GDB_FD_REQUEST, ITEM_TEXT);
   end_definition(out, "_muppy_add");
 }
 
-/** "_muppy_send LETTER" makes gdb call muppy.so, which has the request run. */
+/** Tells what is debugged, then makes gdb call muppy.so with a letter. */
 static void write_send(FILE *out) {
   begin_definition(out, "_muppy_files");
   fprintf(out,
-          NO_FRAME "  set $_muppy_code = $_shell_exitcode\n"
-                   "  set $_muppy_signal = $_shell_exitsignal\n"
-                   "  pipe info files | cat > /proc/$PPID/fd/%d\n"
-                   "  set $_shell_exitcode = $_muppy_code\n"
-                   "  set $_shell_exitsignal = $_muppy_signal\n",
+          "  set $_muppy_code = $_shell_exitcode\n"
+          "  set $_muppy_signal = $_shell_exitsignal\n"
+          "  pipe info files | cat > /proc/$PPID/fd/%d\n"
+          "  set $_shell_exitcode = $_muppy_code\n"
+          "  set $_shell_exitsignal = $_muppy_signal\n" HUSH,
           GDB_FD_FILES);
   end_definition(out, "_muppy_files");
 
-  begin_definition(out, "_muppy_send");
+  /* No frame twice: gdb would remember it and not ask about it again. */
+  begin_definition(out, "_muppy_call");
   fprintf(out,
-          NO_FRAME "  set $_muppy_again = 0\n"
-                   "  set $muppy_status = %d\n"
-                   "  set $_muppy_request = $_muppy_request + 1\n"
-                   "  dump binary value /proc/self/fd/%d '$arg0'\n"
-                   "  select-frame view $_muppy_request 0\n"
-                   "  source /proc/self/fd/%d\n",
-          COMMAND_FAILED, GDB_FD_TRIGGER, GDB_FD_RESPONSE);
-  end_definition(out, "_muppy_send");
+          "  set $_muppy_request = $_muppy_request + 1\n"
+          "  dump binary value /proc/self/fd/%d '$arg0'\n"
+          "  info frame view $_muppy_request 0\n" HUSH,
+          GDB_FD_TRIGGER);
+  end_definition(out, "_muppy_call");
 
-  /* Ctrl-C, handed back to gdb once the output is there. */
-  begin_definition(out, "_muppy_quit");
+  begin_definition(out, "_muppy_receive");
   fprintf(out,
-          NO_FRAME "  set $_muppy_request = $_muppy_request + 1\n"
-                   "  dump binary value /proc/self/fd/%d '%c'\n"
-                   "  select-frame view $_muppy_request 0\n",
-          GDB_FD_TRIGGER, TRIGGER_QUIT);
-  end_definition(out, "_muppy_quit");
-}
-
-/** What a response may define anew. */
-static void write_responses(FILE *out) {
-  begin_definition(out, "_muppy_fail");
-  fputs("  skip -fi muppy 'muppy: there is no answer'\n", out);
-  end_definition(out, "_muppy_fail");
-  begin_definition(out, "_muppy_evaluate");
-  fputs("  _muppy_fail\n", out);
-  end_definition(out, "_muppy_evaluate");
+          "  set $_muppy_again = 0\n"
+          "  set $muppy_status = %d\n"
+          "  source /proc/self/fd/%d\n" HUSH,
+          COMMAND_FAILED, GDB_FD_RESPONSE);
+  end_definition(out, "_muppy_receive");
 }
 
 /** Has the request run, prints the output and fails when it failed. */
 static void write_run(FILE *out) {
   begin_definition(out, "_muppy_run");
   fprintf(out,
+          "  if $_muppy_sent < $arg0\n"
+          "    skip -fi muppy 'muppy: gdb cannot pass these arguments on'\n"
+          "  end\n"
           "  " ASIDE "_muppy_files\n"
-          "  " ASIDE "_muppy_send %c\n"
+          "  " ASIDE "_muppy_call %c\n"
+          "  " ASIDE "_muppy_receive\n"
           "  while 0 < $_muppy_again\n"
           "    _muppy_evaluate\n"
-          "    " ASIDE "_muppy_send %c\n"
+          "    " ASIDE "_muppy_call %c\n"
+          "    " ASIDE "_muppy_receive\n"
           "  end\n"
           "  source /proc/self/fd/%d\n"
           "  if %d < $muppy_status\n"
-          "    " ASIDE "_muppy_quit\n"
+          "    " ASIDE "_muppy_call %c\n"
           "  end\n"
           "  if 0 < $muppy_status\n"
           "    _muppy_fail\n"
           "  end\n",
-          TRIGGER_RUN, TRIGGER_AGAIN, GDB_FD_OUTPUT, COMMAND_CANCELED - 1);
+          TRIGGER_RUN, TRIGGER_AGAIN, GDB_FD_OUTPUT, COMMAND_CANCELED - 1,
+          TRIGGER_QUIT);
   end_definition(out, "_muppy_run");
 }
 
@@ -188,7 +203,7 @@ static void write_command(FILE *out, const struct command *command) {
           "  while $_muppy_i < $argc\n"
           "    eval \"" ASIDE "_muppy_add $arg%%d\", $_muppy_i\n"
           "  end\n"
-          "  _muppy_run\n"
+          "  _muppy_run $argc\n"
           "end\n"
           "end\n"
           "document muppy %s\n",
@@ -206,8 +221,8 @@ int gdb_script_write(FILE *out, const char *reader, const char *program) {
   fputs(prologue, out);
   write_load(out, reader);
   write_collect(out, program);
+  write_no_answer(out);
   write_send(out);
-  write_responses(out);
   write_run(out);
   for (const struct command *command = commands; command->name; command++)
     write_command(out, command);
