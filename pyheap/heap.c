@@ -210,15 +210,24 @@ int64_t pyheap_refcount(const struct pyheap *heap, pyheap_node node) {
   return heap_refcount(heap, heap_number_address(heap, node));
 }
 
+/** Whether OBJECT's count leaves out references: static objects that are no
+ * types.  Those that begin with 999999999 (_PyObject_IMMORTAL_REFCNT of 3.11)
+ * never had a right one, and what static data refers to, as the constants of
+ * frozen modules do to None, it does without counting. */
+static bool is_uncounted(const struct pyheap *heap,
+                         const struct object *object) {
+  const struct memory_range *range =
+      memory_range_at(&heap->memory, object->address);
+  return (range->flags & MEMORY_FILE) &&
+         !(object->type->flags & TPFLAGS_TYPE_SUBCLASS);
+}
+
 bool heap_refcount_excess(const struct pyheap *heap, pyheap_node node,
                           int64_t *excess) {
-  /* Static objects of 3.11 begin with a count of 999999999
-   * (_PyObject_IMMORTAL_REFCNT, pycore_object.h): it says nothing. */
-  enum { IMMORTAL = 1 << 29 };
-  int64_t refcount = pyheap_refcount(heap, node);
-  if (refcount >= IMMORTAL)
+  struct object object;
+  if (!load_node(heap, node, &object) || is_uncounted(heap, &object))
     return false;
-  *excess = refcount -
+  *excess = heap_refcount(heap, object.address) -
             (int64_t)(heap->in_starts[node + 1] - heap->in_starts[node]);
   return true;
 }

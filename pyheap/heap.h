@@ -44,6 +44,8 @@ struct pyheap {
   struct root *roots;
   size_t root_count;
 
+  uint64_t interned;    /**< The dict of interned strings, 0 when not found. */
+
   struct types types;   /**< type.c */
 
   /* The objects: discover.c.  One bit a granule of 8 bytes of the memory that
@@ -85,6 +87,11 @@ uint64_t runtime_generation(const struct pyheap *heap, uint64_t interpreter,
                             int generation);
 /** The references that a root holds. */
 void root_visit(struct visit *visit, const struct root *root);
+
+/** The dict of interned strings, which until 3.11 a static variable of the
+ * interpreter points to (Objects/unicodeobject.c, `interned`); 0 when it cannot
+ * be found. */
+uint64_t roots_find_interned(const struct pyheap *heap);
 
 /* object.c: one object. */
 

@@ -63,6 +63,15 @@ bool object_load(const struct pyheap *heap, uint64_t address,
   return true;
 }
 
+/** Whether a word may be the ob_refcnt of an object that nothing else is known
+ * to refer to: a small number, or the one that static objects of 3.11 begin
+ * with (_PyObject_IMMORTAL_REFCNT).  Addresses are larger. */
+static bool is_refcount(int64_t word) {
+  enum { FEW = 1 << 20, IMMORTAL = 999999999 };
+  return (word > 0 && word < FEW) ||
+         (word > IMMORTAL - FEW && word < IMMORTAL + FEW);
+}
+
 bool heap_is_object(const struct pyheap *heap, uint64_t address) {
   struct object object;
   const char *why;
@@ -72,8 +81,7 @@ bool heap_is_object(const struct pyheap *heap, uint64_t address) {
     return false;
   if (heap_is_marked(heap, address))
     return true;
-  int64_t refcount = heap_refcount(heap, address);
-  return refcount > 0 && refcount < 1ll << 32 &&
+  return is_refcount(heap_refcount(heap, address)) &&
          object_load(heap, address, &object, &why);
 }
 
@@ -302,6 +310,11 @@ static void scan_unknown(struct visit *visit, const struct object *object) {
 void object_visit(struct visit *visit, const struct object *object) {
   const struct type *type = object->type;
 
+  /* Interned strings are not kept alive by the dict that finds them: its
+   * references are not counted (Objects/unicodeobject.c of 3.11,
+   * PyUnicode_InternInPlace). */
+  if (object->address == visit->heap->interned)
+    return;
   visit->object = object;
   visit->type_visited = false;
   visit->demote = !object_is_gc(visit->heap, object);

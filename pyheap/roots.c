@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "dict.h"
 #include "heap.h"
 #include "known_frames.h"
 
@@ -180,8 +181,11 @@ static void visit_thread(struct visit *visit, uint64_t thread) {
 /** Whether the object at ADDRESS is a type that no class statement and no
  * PyType_Spec made.  C code points to these without owning them. */
 static bool is_static_type(const struct pyheap *heap, uint64_t address) {
-  const struct type *type = types_peek(&heap->types, address);
-  return type && !(type->flags & TPFLAGS_HEAPTYPE);
+  struct object object;
+  const char *why;
+  return object_load(heap, address, &object, &why) &&
+         (object.type->flags & TPFLAGS_TYPE_SUBCLASS) &&
+         !object_is_gc(heap, &object);
 }
 
 /** C variables of the program and its libraries: words that are addresses of
@@ -226,6 +230,38 @@ static void scan_static(struct visit *visit,
                       address);
     address += 8;
   }
+}
+
+/** Whether the object at ADDRESS is a dict in which strings stand for
+ * themselves. */
+static bool maps_to_itself(const struct pyheap *heap, uint64_t address) {
+  enum { ENOUGH = 64 };
+  struct object object;
+  struct dict dict;
+  const char *why;
+  uint64_t position = 0, key, value, seen = 0;
+
+  if (!heap_is_object(heap, address) ||
+      !object_load(heap, address, &object, &why) || !object.type->known ||
+      object.type->known->kind != KIND_DICT ||
+      !dict_open(heap, address, &dict))
+    return false;
+  for (; dict_next(&dict, &position, &key, &value); seen++)
+    if (key != value)
+      return false;
+  return seen >= ENOUGH;
+}
+
+uint64_t roots_find_interned(const struct pyheap *heap) {
+  for (size_t i = 0; i < heap->memory.static_count; i++) {
+    const struct memory_static *area = &heap->memory.statics[i];
+    for (uint64_t at = area->start; at + 8 <= area->end; at += 8) {
+      uint64_t target = word(heap, at, 0);
+      if (target && maps_to_itself(heap, target))
+        return target;
+    }
+  }
+  return 0;
 }
 
 void root_visit(struct visit *visit, const struct root *root) {

@@ -72,7 +72,12 @@ struct pyheap_error *types_init(struct pyheap *heap, uint64_t type_type) {
   struct types *types = &heap->types;
 
   pthread_once(&once, sort_known);
-  pthread_mutex_init(&types->lock, NULL);
+  /* Recursive: to name a type is to read strings, whose type is looked up. */
+  pthread_mutexattr_t attributes;
+  pthread_mutexattr_init(&attributes);
+  pthread_mutexattr_settype(&attributes, PTHREAD_MUTEX_RECURSIVE);
+  pthread_mutex_init(&types->lock, &attributes);
+  pthread_mutexattr_destroy(&attributes);
   types->list = calloc(MAX_TYPES, sizeof *types->list);
   types->table = calloc(TYPE_TABLE_SIZE, sizeof *types->table);
   if (!known_sorted || !types->list || !types->table)
@@ -459,17 +464,6 @@ static const struct type *get_locked(struct pyheap *heap, uint64_t address,
     insert(types, address, NO_TYPE);
   }
   return type;
-}
-
-const struct type *types_peek(const struct types *types, uint64_t address) {
-  if (!address)
-    return NULL;
-  const struct type_entry *entry = find_entry(types, address);
-  if (!__atomic_load_n(&entry->address, __ATOMIC_ACQUIRE) ||
-      entry->index_plus_1 == NO_TYPE)
-    return NULL;
-  const struct type *type = types->list[entry->index_plus_1 - 1];
-  return __atomic_load_n(&type->ready, __ATOMIC_ACQUIRE) ? type : NULL;
 }
 
 const struct type *types_get(const struct pyheap *heap, uint64_t address) {

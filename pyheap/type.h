@@ -85,8 +85,6 @@ struct pyheap_error *types_init(struct pyheap *heap, uint64_t type_type);
 void types_deinit(struct types *types);
 /** Forgets all types, for they are read otherwise from now on. */
 void types_forget(struct pyheap *heap);
-/** The type at ADDRESS if it was read already, or NULL. */
-const struct type *types_peek(const struct types *types, uint64_t address);
 /** The type at ADDRESS, read on first use; NULL when there is none.  Any
  * thread may call it. */
 const struct type *types_get(const struct pyheap *heap, uint64_t address);
