@@ -204,6 +204,15 @@ uint64_t pyheap_size(const struct pyheap *heap, pyheap_node node) {
   return load_node(heap, node, &object) ? object_getsizeof(heap, &object) : 0;
 }
 
+bool pyheap_extent(const struct pyheap *heap, pyheap_node node,
+                   uint64_t *start, uint64_t *end) {
+  struct object object;
+  if (!load_node(heap, node, &object))
+    return false;
+  object_extent(heap, &object, start, end);
+  return true;
+}
+
 int64_t pyheap_refcount(const struct pyheap *heap, pyheap_node node) {
   if (node >= heap->object_count)
     return 0;

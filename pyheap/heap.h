@@ -118,6 +118,9 @@ void object_visit(struct visit *visit, const struct object *object);
 /** As sys.getsizeof(). */
 uint64_t object_getsizeof(const struct pyheap *heap,
                           const struct object *object);
+/** The object's own memory, what stands before it included. */
+void object_extent(const struct pyheap *heap, const struct object *object,
+                   uint64_t *start, uint64_t *end);
 bool object_is_tracked(const struct pyheap *heap, const struct object *object);
 /** Whether the collector knows the object (PyObject_IS_GC). */
 bool object_is_gc(const struct pyheap *heap, const struct object *object);

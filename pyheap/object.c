@@ -146,6 +146,26 @@ uint64_t object_getsizeof(const struct pyheap *heap,
   return size + preheader(heap, object);
 }
 
+void object_extent(const struct pyheap *heap, const struct object *object,
+                   uint64_t *start, uint64_t *end) {
+  const struct type *type = object->type;
+  uint64_t before = preheader(heap, object), bytes = type->basicsize, items;
+
+  if (type->flags & TPFLAGS_TYPE_SUBCLASS && !object_is_gc(heap, object)) {
+    /* A static type is no PyHeapTypeObject. */
+    before = 0;
+    bytes = (uint64_t)SIZEOF(heap->layout, PyTypeObject);
+  } else if (type->flags & TPFLAGS_UNICODE_SUBCLASS && !type->python_class) {
+    /* A str has its characters behind a header of one of two sizes. */
+    bytes = object_getsizeof(heap, object) - before;
+  } else if (!__builtin_mul_overflow(type->itemsize, object_size_field(object),
+                                     &items)) {
+    bytes += items;
+  }
+  *start = object->address - before;
+  *end = object->address + bytes;
+}
+
 uint64_t heap_getsizeof(const struct pyheap *heap, uint64_t address) {
   struct object object;
   const char *why;

@@ -164,6 +164,12 @@ pyheap_node pyheap_node_at(const struct pyheap *heap, uint64_t address);
 void pyheap_nodes_near(const struct pyheap *heap, uint64_t address,
                        pyheap_node *before, pyheap_node *after);
 uint64_t pyheap_address(const struct pyheap *heap, pyheap_node node);
+/** The memory that is the object itself, from the first byte of what CPython
+ * keeps before it (the collector's header, the pointer to its __dict__) to
+ * behind its last; tables that it allocates apart are outside.  False for a
+ * root. */
+bool pyheap_extent(const struct pyheap *heap, pyheap_node object,
+                   uint64_t *start, uint64_t *end);
 bool pyheap_is_root(const struct pyheap *heap, pyheap_node node);
 
 enum pyheap_root_kind {
