@@ -197,6 +197,27 @@ static void add_neighbour(struct buffer *text, const struct pyheap *heap,
   buffer_add(text, own < address ? " before)" : " after)");
 }
 
+/** What an address that is no object's start is a part of, as far as one of
+ * the objects next to it goes. */
+static bool add_owner(struct buffer *text, const struct pyheap *heap,
+                      pyheap_node node, uint64_t address) {
+  uint64_t start, end, own;
+
+  if (node == PYHEAP_NO_NODE || !pyheap_extent(heap, node, &start, &end) ||
+      address < start || address >= end)
+    return false;
+  own = pyheap_address(heap, node);
+  if (address < own) {
+    buffer_add(text, "; it is in the header before ");
+    describe_identity(text, heap, node);
+    return true;
+  }
+  buffer_add(text, "; it is inside ");
+  describe_identity(text, heap, node);
+  buffer_format(text, ", at its byte %" PRIu64, address - own);
+  return true;
+}
+
 enum command_status session_node(struct session *session, struct pyheap *heap,
                                  uint64_t address, pyheap_node *ret) {
   cleanup_buffer struct buffer text = {0};
@@ -209,6 +230,9 @@ enum command_status session_node(struct session *session, struct pyheap *heap,
   }
   pyheap_nodes_near(heap, address, &before, &after);
   buffer_format(&text, "no object starts at 0x%" PRIx64, address);
+  if (add_owner(&text, heap, before, address) ||
+      add_owner(&text, heap, after, address))
+    return session_fail(session, COMMAND_FAILED, "%s", buffer_string(&text));
   bool has_before = is_near(heap, before, address);
   bool has_after = is_near(heap, after, address);
   if (has_before || has_after)

@@ -7,6 +7,7 @@
 #include <fnmatch.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "plugin/render/escape.h"
 
@@ -88,18 +89,24 @@ struct suggestion {
   size_t distance;
 };
 
-/** The distance to the name as a whole or to its last part. */
+/** How far a name is from the pattern, as a whole or in its last part: twice
+ * the edits, so that what only contains it can come behind those of as many. */
 static size_t name_distance(const char *pattern, const char *name,
                             size_t limit) {
   const char *dot = strrchr(name, '.');
-  size_t whole = edit_distance(pattern, name, limit);
-  size_t last = dot ? edit_distance(pattern, dot + 1, limit) : whole;
+  const char *last = dot ? dot + 1 : name;
+  size_t length = strlen(pattern);
+  size_t edits = edit_distance(pattern, name, limit);
+  size_t last_edits = edit_distance(pattern, last, limit);
 
-  /* "Ordered" for "collections.OrderedDict": farther than any misspelling. */
-  if (whole > limit && last > limit && strlen(pattern) >= 3 &&
-      strcasestr(name, pattern))
-    return limit;
-  return whole < last ? whole : last;
+  if (last_edits < edits)
+    edits = last_edits;
+  /* "Ordered" for "collections.OrderedDict" is no misspelling and as near. */
+  if (edits > 1 && length >= 3 && strncasecmp(last, pattern, length) == 0)
+    edits = 1;
+  if (edits > limit && length >= 3 && strcasestr(name, pattern))
+    return 2 * limit + 1;
+  return 2 * edits;
 }
 
 /** Puts a name among the nearest, which are ordered and different. */
@@ -132,7 +139,7 @@ void type_suggest(struct buffer *text, const struct pyheap *heap,
   for (uint32_t i = 0; i < pyheap_type_count(heap); i++) {
     const char *name = pyheap_type(heap, i)->name;
     size_t distance = name_distance(pattern, name, limit);
-    if (distance <= limit)
+    if (distance <= 2 * limit + 1)
       offer(nearest, &count, (struct suggestion){name, distance});
   }
   for (size_t i = 0; i < count; i++)
