@@ -113,17 +113,16 @@ static bool find_unexplained(struct session *session, const struct pyheap *heap,
     if (node % 65536 == 0 &&
         !session_continue(session, "comparing reference counts", node, count))
       return false;
-    int64_t refcount = pyheap_refcount(heap, node);
     uint32_t type = pyheap_type_of(heap, node);
-    size_t found;
-    pyheap_referrers(heap, node, &found);
-    if (refcount == -1 || (uint64_t)refcount == found || type >= type_count)
+    int64_t excess;
+    if (type >= type_count || !pyheap_refcount_excess(heap, node, &excess) ||
+        !excess)
       continue;
     types[type].objects++;
-    if (refcount > (int64_t)found)
-      types[type].high += (uint64_t)refcount - found;
+    if (excess > 0)
+      types[type].high += (uint64_t)excess;
     else
-      types[type].low += found - (uint64_t)refcount;
+      types[type].low += -(uint64_t)excess;
   }
   return true;
 }

@@ -94,21 +94,25 @@ static const struct node_tree_kind referrers = {
 /** What the tree does not show: references that nobody found. */
 static void print_count(FILE *out, const struct pyheap *heap,
                         pyheap_node node) {
+  cleanup_buffer struct buffer text = {0};
+  int64_t excess;
   size_t found;
 
   if (pyheap_is_root(heap, node)) {
     fputs("a root of the heap: nothing refers to it\n", out);
     return;
   }
-  int64_t refcount = pyheap_refcount(heap, node);
   pyheap_referrers(heap, node, &found);
-  cleanup_buffer struct buffer text = {0};
-  describe_refcount(&text, refcount);
-  if (!found)
-    fprintf(out, "no references found; refcount %s\n", buffer_string(&text));
-  else if (refcount != -1 && (uint64_t)refcount != found)
-    fprintf(out, "%zu reference%s found; refcount %s\n", found,
-            found == 1 ? "" : "s", buffer_string(&text));
+  bool counted = pyheap_refcount_excess(heap, node, &excess);
+  if (found && (!counted || !excess))
+    return;
+  if (found)
+    describe_count(&text, found, "reference");
+  else
+    buffer_add(&text, "no references");
+  buffer_add(&text, " found; refcount ");
+  describe_refcount(&text, pyheap_refcount(heap, node));
+  fprintf(out, "%s\n", buffer_string(&text));
 }
 
 static enum command_status run(struct session *session, const struct refs *refs,
