@@ -130,7 +130,7 @@ enum follow {
   TOO_DEEP,
 };
 
-static enum follow how_to_follow(const struct walk *walk,
+static enum follow how_to_follow(struct walk *walk,
                                  const struct pending *pending) {
   pyheap_node node = pending->edge.node;
 
@@ -138,8 +138,11 @@ static enum follow how_to_follow(const struct walk *walk,
     return NO_OBJECT;
   if (is_ancestor(walk, pending->parent, node))
     return CYCLE;
-  if (!walk->options.repeat && was_included(walk, node))
-    return INCLUDED;
+  if (!walk->options.repeat && was_included(walk, node)) {
+    /* What has no neighbours is shown rather than referred to. */
+    find_edges(walk, node, 0);
+    return walk->edges.total ? INCLUDED : FOLLOW;
+  }
   if (walk->places[pending->parent].depth + 1 >= walk->options.depth)
     return TOO_DEEP;
   return FOLLOW;

@@ -46,6 +46,7 @@ struct drawing {
   enum tree_shape shape;
   struct buffer line;  /**< The line being written. */
   struct buffer carry; /**< What the lines below begin with. */
+  bool free_line;      /**< The last line written was a free one. */
   struct level *levels;
   size_t depth, capacity;
 };
@@ -127,6 +128,7 @@ static void end_line(struct drawing *drawing) {
   buffer_add(line, "\n");
   fwrite(line->bytes, 1, line->length, drawing->out);
   buffer_clear(line);
+  drawing->free_line = false;
 }
 
 static void push_level(struct drawing *drawing, struct level level) {
@@ -178,12 +180,13 @@ static bool is_blank(const struct buffer *text) {
   return true;
 }
 
-/** Behind the last child of several: a free line, but not at the very end. */
+/** After the last child of several: one free line, but not at the very end. */
 static void end_level(struct drawing *drawing, const struct level *level) {
-  if (!level->many || is_blank(&drawing->carry))
+  if (!level->many || drawing->free_line || is_blank(&drawing->carry))
     return;
   buffer_append(&drawing->line, drawing->carry.bytes, drawing->carry.length);
   end_line(drawing);
+  drawing->free_line = true;
 }
 
 static void next_child(struct drawing *drawing) {

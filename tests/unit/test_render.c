@@ -443,6 +443,27 @@ static void trees_mix_both_where_it_fits(void **state) {
   tree_destroy(tree);
 }
 
+static void nested_branches_end_in_one_free_line(void **state) {
+  struct tree *tree = tree_create("root");
+  struct capture capture;
+
+  (void)state;
+  uint32_t first = tree_add(tree, 0, "first");
+  tree_add(tree, 0, "second");
+  tree_add(tree, first, "a");
+  uint32_t last = tree_add(tree, first, "b");
+  tree_add(tree, last, "c");
+  tree_add(tree, last, "d");
+  capture_begin(&capture);
+  tree_print(tree, capture.file, 0, TREE_BESIDE);
+  capture_check(&capture, "root-+-first-+-a\n"
+                          "     |       +-b-+-c\n"
+                          "     |           +-d\n"
+                          "     |\n"
+                          "     +-second\n");
+  tree_destroy(tree);
+}
+
 static void deep_trees_are_drawn_without_recursion(void **state) {
   struct tree *tree = tree_create("0");
   FILE *null = fopen("/dev/null", "w");
@@ -505,6 +526,7 @@ int main(void) {
       cmocka_unit_test(trees_look_as_console_browsers),
       cmocka_unit_test(trees_go_below_on_a_narrow_screen),
       cmocka_unit_test(trees_mix_both_where_it_fits),
+      cmocka_unit_test(nested_branches_end_in_one_free_line),
       cmocka_unit_test(deep_trees_are_drawn_without_recursion),
       cmocka_unit_test(types_match_by_any_part),
       cmocka_unit_test(edits_are_counted),
