@@ -243,6 +243,10 @@ static struct pyheap_error *add_segment(struct memory *memory,
                                         const Elf64_Phdr *segment,
                                         uint64_t *cut) {
   uint64_t start = segment->p_vaddr, end, saved = segment->p_filesz;
+  /* Reserved address space, which nobody could read, and [vsyscall], the one
+   * mapping of the kernel's half. */
+  if ((!segment->p_flags && !saved) || start >> 63)
+    return NULL;
   if (__builtin_add_overflow(start, segment->p_memsz, &end) || end >> 47)
     return memory_note(memory,
                        "the core's segment at 0x%llx has an impossible size "

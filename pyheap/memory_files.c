@@ -94,16 +94,31 @@ static struct pyheap_error *map_file(struct memory *memory, const char *path,
   return memory_own_mapping(memory, bytes, (size_t)status.st_size);
 }
 
-/** Whether bytes OFFSET.. of the file belong to a segment that the program may
- * write: they may have changed, so the file says nothing about them. */
-static bool is_writable(const struct image *image, uint64_t offset) {
+/** What is added to link-time addresses of an ELF file whose first byte is
+ * mapped at START. */
+static uint64_t image_bias(const struct image *image, uint64_t start) {
   size_t count = 0;
   const Elf64_Phdr *segments = image_segments(image, &count);
   for (size_t i = 0; i < count; i++)
+    if (segments[i].p_type == PT_LOAD && segments[i].p_offset == 0)
+      return start - segments[i].p_vaddr;
+  return start;
+}
+
+/** Whether ADDRESS is in a segment that the program may write: it may have
+ * changed, so the file says nothing about it.  By address, as two segments may
+ * share a page of the file. */
+static bool is_writable(const struct image *image, uint64_t bias,
+                        uint64_t address) {
+  size_t count = 0;
+  const Elf64_Phdr *segments = image_segments(image, &count);
+  for (size_t i = 0; i < count; i++) {
+    uint64_t start = bias + (segments[i].p_vaddr & ~4095ull);
     if (segments[i].p_type == PT_LOAD && (segments[i].p_flags & PF_W) &&
-        offset + 4095 >= segments[i].p_offset &&
-        offset < segments[i].p_offset + segments[i].p_filesz)
+        address >= start &&
+        address < bias + segments[i].p_vaddr + segments[i].p_memsz)
       return true;
+  }
   return false;
 }
 
@@ -137,8 +152,9 @@ static const char *local_path(const struct memory *memory,
 
 static struct pyheap_error *add_contents(struct memory *memory,
                                          const struct memory_file *file,
-                                         const struct image *image) {
-  if (file->offset >= image->size || is_writable(image, file->offset))
+                                         const struct image *image,
+                                         uint64_t bias) {
+  if (file->offset >= image->size || is_writable(image, bias, file->start))
     return NULL;
   uint64_t length = file->end - file->start;
   if (length > image->size - file->offset)
@@ -208,12 +224,13 @@ static struct pyheap_error *fill_from_file(struct memory *memory,
                        "was running (build-ids differ) and was not used",
                        path);
   }
+  uint64_t bias = image_bias(&local, memory->files[first].start);
   for (size_t i = first; i < end; i++) {
     memory->files[i].checked = verdict == VERDICT_SAME;
     memory->files[i].local = strdup(path);
     if (!memory->files[i].local)
       return &error_no_memory;
-    TRY(add_contents(memory, &memory->files[i], &local));
+    TRY(add_contents(memory, &memory->files[i], &local, bias));
   }
   if (is_program) {
     memory->exe = strdup(path);
@@ -257,7 +274,7 @@ static struct pyheap_error *add_static(struct memory *memory, size_t file,
 
 struct pyheap_error *memory_find_statics(struct memory *memory) {
   for (size_t i = 0; i < memory->file_count; i++) {
-    uint64_t start = memory->files[i].start, base = 0;
+    uint64_t start = memory->files[i].start;
     struct image image = {0};
     size_t count = 0;
 
@@ -266,13 +283,9 @@ struct pyheap_error *memory_find_statics(struct memory *memory) {
     image.bytes = memory_available(memory, start, &image.size);
     const Elf64_Phdr *segments =
         image.bytes ? image_segments(&image, &count) : NULL;
-    for (size_t j = 0; j < count; j++)
-      if (segments[j].p_type == PT_LOAD && segments[j].p_offset == 0) {
-        base = start - segments[j].p_vaddr;
-        break;
-      }
+    uint64_t bias = image_bias(&image, start);
     for (size_t j = 0; j < count; j++) {
-      uint64_t address = base + segments[j].p_vaddr;
+      uint64_t address = bias + segments[j].p_vaddr;
       if (segments[j].p_type == PT_LOAD && (segments[j].p_flags & PF_W) &&
           segments[j].p_memsz < 1ull << 40)
         TRY(add_static(memory, i, address & ~7ull,

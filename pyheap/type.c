@@ -372,13 +372,15 @@ static bool check_type(struct pyheap *heap, uint64_t address,
   uint64_t basicsize = TYPE_FIELD(heap, bytes, tp_basicsize);
   uint32_t flags = (uint32_t)TYPE_FIELD(heap, bytes, tp_flags);
 
-  if (!(flags & TPFLAGS_READY) || basicsize > 1ull << 40 ||
+  if (basicsize > 1ull << 40 ||
       basicsize < (uint64_t)SIZEOF(heap->layout, PyObject) ||
       TYPE_FIELD(heap, bytes, tp_itemsize) > 1ull << 40)
     return false;
   if (meta == heap->types.type_type)
     return true;
-  if (meta == address)
+  /* CPython itself has types that nobody made ready (3.11's
+   * positions_iterator), but none of another metatype. */
+  if (meta == address || !(flags & TPFLAGS_READY))
     return false;
   const struct type *metatype = get_locked(heap, meta, depth + 1);
   return metatype && (metatype->flags & TPFLAGS_TYPE_SUBCLASS);
