@@ -4,6 +4,7 @@
 
 #include "heap.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -51,7 +52,8 @@ static struct pyheap_error *copy_target(struct pyheap *heap,
   heap->target.core = NULL;
   heap->target.exe = NULL;
   heap->target.files = NULL;
-  heap->target.file_count = 0;
+  heap->target.regions = NULL;
+  heap->target.file_count = heap->target.region_count = 0;
   if (target->core && !(heap->target.core = strdup(target->core)))
     return &error_no_memory;
   if (target->exe && !(heap->target.exe = strdup(target->exe)))
@@ -63,23 +65,53 @@ static struct pyheap_error *copy_target(struct pyheap *heap,
   return NULL;
 }
 
-static struct pyheap_error *open_memory(struct pyheap *heap,
-                                        const struct pyheap_target *target) {
-  char *source = NULL;
-  int length;
+/** Whether ERROR says that this process may not read what a debugger can. */
+static bool is_refused(const struct pyheap_error *error,
+                       const struct pyheap_target *target) {
+  return error && error->code == PYHEAP_ERROR_OS && target->reader &&
+         target->region_count;
+}
 
-  if (target->core)
-    length = asprintf(&source, "core file %s", target->core);
-  else
-    length = asprintf(&source, "process %d", (int)target->pid);
+static struct pyheap_error *describe_source(struct pyheap *heap,
+                                            const char *format, ...) {
+  char *source = NULL;
+  va_list arguments;
+  va_start(arguments, format);
+  int length = vasprintf(&source, format, arguments);
+  va_end(arguments);
   if (length < 0)
     return &error_no_memory;
+  free((char *)heap->info.source);
   heap->info.source = source;
-  if (target->core)
+  return NULL;
+}
+
+static struct pyheap_error *open_directly(struct pyheap *heap,
+                                          const struct pyheap_target *target) {
+  if (target->core) {
+    TRY(describe_source(heap, "core file %s", target->core));
     return memory_open_core(&heap->memory, target);
-  if (target->pid > 0)
-    return memory_open_live(&heap->memory, target);
-  return error_create(PYHEAP_ERROR_OS, 0, "neither a core file nor a process");
+  }
+  TRY(describe_source(heap, "process %d", (int)target->pid));
+  return memory_open_live(&heap->memory, target);
+}
+
+static struct pyheap_error *open_memory(struct pyheap *heap,
+                                        const struct pyheap_target *target) {
+  struct pyheap_error *error = NULL;
+
+  if (target->core || target->pid > 0) {
+    error = open_directly(heap, target);
+    if (!is_refused(error, target))
+      return error;
+    pyheap_error_destroy(error);
+    memory_deinit(&heap->memory);
+  }
+  if (!target->reader || !target->region_count)
+    return error_create(PYHEAP_ERROR_OS, 0,
+                        "there is no core file and no process to read");
+  TRY(describe_source(heap, "the debugger's memory"));
+  return memory_open_remote(&heap->memory, target);
 }
 
 static struct pyheap_error *open_heap(struct pyheap *heap,

@@ -87,8 +87,12 @@ struct pyheap_error *memory_open_core(struct memory *memory,
 struct pyheap_error *memory_open_live(struct memory *memory,
                                       const struct pyheap_target *target);
 
-/** LENGTH bytes at ADDRESS, or NULL when they cannot all be read in one
- * piece. */
+/** Copies target->regions through target->reader, which is slow: a debugger
+ * stands between.  Errors: CANCELED, LIMIT, OS, NO_MEMORY. */
+struct pyheap_error *memory_open_remote(struct memory *memory,
+                                        const struct pyheap_target *target);
+
+/** The range that ADDRESS is in, or NULL. */
 static inline const struct memory_range *
 memory_range_at(const struct memory *memory, uint64_t address) {
   if (address >> 47)
@@ -107,6 +111,8 @@ memory_range_at(const struct memory *memory, uint64_t address) {
   return NULL;
 }
 
+/** LENGTH bytes at ADDRESS, or NULL when they cannot all be read in one
+ * piece. */
 static inline const uint8_t *memory_at(const struct memory *memory,
                                        uint64_t address, uint64_t length) {
   const struct memory_range *range = memory_range_at(memory, address);

@@ -78,8 +78,16 @@ struct pyheap_file {
   uint64_t text_start; /**< Address of its first mapped byte, or of .text. */
 };
 
-/** What to read.  Exactly one of core, pid and reader+pid/core must be usable:
- * a core or a pid that this process cannot read falls back to the reader. */
+/** One mapping of the target, as a debugger lists them. */
+struct pyheap_region {
+  uint64_t start, end;
+  uint64_t offset;     /**< Of START in the file, bytes. */
+  const char *path;    /**< The mapped file on this machine, or NULL. */
+  bool writable;
+};
+
+/** What to read: a core file, else a process, else (or where this process may
+ * not read these) the regions, through the reader. */
 struct pyheap_target {
   const char *core;  /**< Path of a core file, or NULL. */
   const char *exe;   /**< Path of the executable, or NULL: the core names it. */
@@ -89,6 +97,8 @@ struct pyheap_target {
   const struct pyheap_progress *progress; /**< Or NULL. */
   const struct pyheap_file *files;        /**< What a debugger resolved. */
   size_t file_count;
+  const struct pyheap_region *regions; /**< What the reader can read. */
+  size_t region_count;
   unsigned threads;  /**< 0: as many as there are processors. */
 };
 
