@@ -18,6 +18,11 @@ enum {
 };
 
 bool type_name_matches(const char *pattern, const char *name) {
+  static const char builtins[] = "builtins.";
+
+  /* Where Python says it, names here do without. */
+  if (strncmp(pattern, builtins, sizeof builtins - 1) == 0)
+    return fnmatch(pattern + sizeof builtins - 1, name, 0) == 0;
   for (; name; name = strchr(name, '.')) {
     name += *name == '.';
     if (fnmatch(pattern, name, 0) == 0)

@@ -487,6 +487,8 @@ static void types_match_by_any_part(void **state) {
   assert_true(type_name_matches("app.*", "app.models.User"));
   assert_true(type_name_matches("*Error", "KeyError"));
   assert_true(type_name_matches("dict", "dict"));
+  assert_true(type_name_matches("builtins.dict", "dict"));
+  assert_false(type_name_matches("builtins.User", "app.models.User"));
   assert_false(type_name_matches("app", "app.models.User"));
   assert_false(type_name_matches("ser", "app.models.User"));
   assert_false(type_name_matches("Dict", "dict"));
