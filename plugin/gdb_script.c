@@ -17,6 +17,8 @@
  * - "define" asks before it redefines a command, unless it stands in an "if".
  * - gdb has no command that fails with a text of one's own.  "skip" calls an
  *   argument that it does not expect invalid and shows it, and does no more.
+ * - "while" looks whether Ctrl-C was pressed; a command that was interrupted
+ *   ends with gdb's own "Quit".
  * - "pipe" leaves two convenience variables behind, which are put back.
  * - muppy.so is loaded when it is needed first: a gdb that never is asked for
  *   Python objects pays nothing and can use another JIT reader.
@@ -185,6 +187,9 @@ static void write_run(FILE *out) {
           "  source /proc/self/fd/%d\n"
           "  if %d < $muppy_status\n"
           "    " ASIDE "_muppy_call %c\n"
+          "    while 0 < $muppy_status\n"
+          "      _muppy_fail\n"
+          "    end\n"
           "  end\n"
           "  if 0 < $muppy_status\n"
           "    _muppy_fail\n"

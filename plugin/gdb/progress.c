@@ -35,7 +35,8 @@ static bool is_due(const struct progress *progress) {
 static void show_line(struct progress *progress, const char *text) {
   int columns = (int)strlen(text);
 
-  fprintf(stderr, "\r%-*s\r%s", progress->columns, "", text);
+  /* Two more, for the ^C that the terminal may have written behind it. */
+  fprintf(stderr, "\r%-*s\r%s", progress->columns + 2, "", text);
   fflush(stderr);
   progress->columns = columns;
 }

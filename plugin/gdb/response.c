@@ -21,7 +21,7 @@ static bool continues_character(char byte) {
   return ((unsigned char)byte & 0xc0) == 0x80;
 }
 
-static void put_echoed(FILE *out, char byte, bool first) {
+static void put_echoed(FILE *out, char byte, bool outermost) {
   switch (byte) {
   case '\n':
     fputs("\\n", out);
@@ -33,8 +33,8 @@ static void put_echoed(FILE *out, char byte, bool first) {
     fputs("\\\\", out);
     return;
   case ' ':
-    /* echo drops the blanks in front of its text. */
-    fputs(first ? "\\ " : " ", out);
+    /* gdb drops the blanks around the text of a command. */
+    fputs(outermost ? "\\040" : " ", out);
     return;
   default:
     if (is_control((unsigned char)byte))
@@ -44,28 +44,36 @@ static void put_echoed(FILE *out, char byte, bool first) {
   }
 }
 
+/** How much of TEXT one echo takes: a line with its end, or a part of it. */
+static size_t echo_length(const char *text, size_t length) {
+  size_t limit = length < ECHO_LIMIT ? length : ECHO_LIMIT;
+  const char *newline = memchr(text, '\n', limit);
+
+  if (newline)
+    return (size_t)(newline - text) + 1;
+  while (limit < length && continues_character(text[limit]))
+    limit++;
+  return limit;
+}
+
 void response_echo(FILE *out, const char *text, size_t length) {
-  size_t start = 0;
+  while (length > 0) {
+    size_t piece = echo_length(text, length);
 
-  for (size_t i = 0; i < length; i++) {
-    bool first = i == start;
-
-    if (first)
-      fputs("echo ", out);
-    put_echoed(out, text[i], first);
-    bool full = i - start >= ECHO_LIMIT &&
-                (i + 1 == length || !continues_character(text[i + 1]));
-    if (text[i] != '\n' && !full && i + 1 < length)
-      continue;
+    fputs("echo ", out);
+    for (size_t i = 0; i < piece; i++)
+      put_echoed(out, text[i], i == 0 || i + 1 == piece);
     putc('\n', out);
-    start = i + 1;
+    text += piece;
+    length -= piece;
   }
 }
 
 void response_canceled(FILE *output, const char *reason) {
-  response_echo(output, "muppy: ", 7);
-  response_echo(output, reason, strlen(reason));
-  response_echo(output, "\n", 1);
+  char line[256];
+  int length = snprintf(line, sizeof line, "muppy: %.200s\n", reason);
+
+  response_echo(output, line, (size_t)length);
 }
 
 void response_status(FILE *response, int status) {
