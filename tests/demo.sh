@@ -89,14 +89,20 @@ ls -sh "$core"
 bold "What fills its memory?"
 in_gdb 'muppy summary -limit 12'
 
-bold "Thousands of sessions.  The largest of them:"
+bold "Thousands of sessions.  Some of them:"
 in_gdb 'muppy filter app.models.Session -limit 5'
 
-address=$("$MUPPY" --core="$core" filter app.models.Session --limit=1 |
+session=$("$MUPPY" --core="$core" filter app.models.Session --limit=1 |
   grep -o '0x[0-9a-f]*' | head -n 1)
-[ -n "$address" ] || die "no session found"
+[ -n "$session" ] || die "no session found"
 bold "What keeps the first one alive?"
-in_gdb "muppy refs $address -depth 4 -limit 6"
+in_gdb "muppy refs $session -depth 2 -limit 6"
+
+dict=$("$MUPPY" --core="$core" refs "$session" --depth=1 |
+  sed -n 's/.* in dict \(0x[0-9a-f]*\).*/\1/p' | head -n 1)
+[ -n "$dict" ] || die "no dict holds the session"
+bold "Requests that are being served, and a dict.  What keeps the dict?"
+in_gdb "muppy refs $dict -depth 3"
 
 bold "Go on yourself:"
 cat <<END
@@ -104,7 +110,7 @@ cat <<END
 
   (gdb) help muppy
   (gdb) muppy info
-  (gdb) muppy object $address
+  (gdb) muppy object $session
 
 or without gdb:
 
