@@ -8,7 +8,12 @@
 
 #include "layout.h"
 
+extern const struct layout layout_cpython_3_8;
+extern const struct layout layout_cpython_3_9;
+extern const struct layout layout_cpython_3_10;
 extern const struct layout layout_cpython_3_11;
 extern const struct layout layout_cpython_3_11_debug;
+extern const struct layout layout_cpython_3_12;
+extern const struct layout layout_cpython_3_13;
 
 #endif

@@ -6,8 +6,13 @@
 #include <stddef.h>
 
 const struct layout *const layouts[] = {
+    &layout_cpython_3_8,
+    &layout_cpython_3_9,
+    &layout_cpython_3_10,
     &layout_cpython_3_11,
     &layout_cpython_3_11_debug,
+    &layout_cpython_3_12,
+    &layout_cpython_3_13,
     NULL,
 };
 
