@@ -4,18 +4,8 @@
 
 #include <string.h>
 
-#include "dict.h"
 #include "heap.h"
-
-/* Before the object are its PyGC_Head and, from 3.11 on, two words of its
- * managed dict: a pointer to the values and one to the dict
- * (Include/internal/pycore_object.h of 3.11, _PyObject_ValuesPointer,
- * _PyObject_ManagedDictPointer). */
-enum {
-  MANAGED_VALUES_BEFORE = 32,
-  MANAGED_DICT_BEFORE = 24,
-  MANAGED_DICT_BYTES = 16,
-};
+#include "instance.h"
 
 /* Memory ------------------------------------------------------------------ */
 
@@ -33,9 +23,43 @@ static uint64_t read_word(const struct pyheap *heap, uint64_t address) {
   return bytes ? load_u64(bytes) : 0;
 }
 
+/** The count of an object with a reference count of 64 bits, or of the lower 32
+ * of them from 3.14 on; -1 for an immortal object (Include/refcount.h of 3.14,
+ * Include/object.h of 3.12, _Py_IsImmortal). */
+static int64_t plain_refcount(const struct layout *layout, uint64_t word) {
+  if (layout->version < 0x030c)
+    return (int64_t)word;
+  if ((int32_t)(uint32_t)word < 0)
+    return -1;
+  return (int64_t)(layout->version < 0x030e ? word : (uint32_t)word);
+}
+
+/** Free-threaded: a local count and, above two flag bits, a shared one
+ * (Include/refcount.h, Py_REFCNT).  Objects with deferred counting have a large
+ * number added to the shared count (pycore_object.h, _Py_REF_DEFERRED). */
+static int64_t split_refcount(const struct layout *layout,
+                              const uint8_t *bytes) {
+  static const int64_t deferred = INT64_MAX / 8;
+  uint32_t local = load_u32(bytes + OFFSET(layout, PyObject, ob_ref_local));
+  int64_t shared = load_i64(bytes + OFFSET(layout, PyObject, ob_ref_shared));
+  if (local == UINT32_MAX)
+    return -1;
+  shared >>= 2;
+  if (shared > deferred / 2)
+    shared -= deferred;
+  return (int64_t)local + shared;
+}
+
 int64_t heap_refcount(const struct pyheap *heap, uint64_t address) {
-  return (int64_t)read_word(
-      heap, address + (uint64_t)OFFSET(heap->layout, PyObject, ob_refcnt));
+  const struct layout *layout = heap->layout;
+  const uint8_t *bytes = memory_at(&heap->memory, address,
+                                   (uint64_t)SIZEOF(layout, PyObject));
+  if (!bytes)
+    return 0;
+  return layout->free_threaded
+             ? split_refcount(layout, bytes)
+             : plain_refcount(layout, load_u64(bytes + OFFSET(layout, PyObject,
+                                                              ob_refcnt)));
 }
 
 bool object_load(const struct pyheap *heap, uint64_t address,
@@ -63,13 +87,24 @@ bool object_load(const struct pyheap *heap, uint64_t address,
   return true;
 }
 
-/** Whether a word may be the ob_refcnt of an object that nothing else is known
- * to refer to: a small number, or the one that static objects of 3.11 begin
- * with (_PyObject_IMMORTAL_REFCNT).  Addresses are larger. */
-static bool is_refcount(int64_t word) {
-  enum { FEW = 1 << 20, IMMORTAL = 999999999 };
-  return (word > 0 && word < FEW) ||
-         (word > IMMORTAL - FEW && word < IMMORTAL + FEW);
+/** Whether what stands at ADDRESS may be the count of an object that nothing
+ * else is known to refer to: a small number, or the one that immortal objects
+ * have.  Addresses are larger. */
+static bool may_be_refcount(const struct pyheap *heap, uint64_t address) {
+  enum { FEW = 1 << 20, IMMORTAL_3_11 = 999999999 };
+  int64_t count = heap_refcount(heap, address);
+  if (count > 0 && count < FEW)
+    return true;
+  if (heap->layout->free_threaded)
+    return count == -1;
+  uint64_t word = read_word(
+      heap, address + (uint64_t)OFFSET(heap->layout, PyObject, ob_refcnt));
+  if (heap->layout->version < 0x030c)
+    return count > IMMORTAL_3_11 - FEW && count < IMMORTAL_3_11 + FEW;
+  /* Above the count, 3.14 has flags of which four are in use. */
+  return count == -1 &&
+         (heap->layout->version < 0x030e ? word >> 33 == 0
+                                         : (word >> 32 & 0xfff0ffff) == 0);
 }
 
 bool heap_is_object(const struct pyheap *heap, uint64_t address) {
@@ -81,7 +116,7 @@ bool heap_is_object(const struct pyheap *heap, uint64_t address) {
     return false;
   if (heap_is_marked(heap, address))
     return true;
-  return is_refcount(heap_refcount(heap, address)) &&
+  return may_be_refcount(heap, address) &&
          object_load(heap, address, &object, &why);
 }
 
@@ -113,26 +148,35 @@ bool object_is_gc(const struct pyheap *heap, const struct object *object) {
 }
 
 bool object_is_tracked(const struct pyheap *heap, const struct object *object) {
+  const struct layout *layout = heap->layout;
   if (!object_is_gc(heap, object))
     return false;
+  /* _PyGC_BITS_TRACKED, pycore_gc.h of 3.13. */
+  if (layout->free_threaded)
+    return object->bytes[OFFSET(layout, PyObject, ob_gc_bits)] & 1;
   return read_word(heap, object->address -
-                             (uint64_t)SIZEOF(heap->layout, PyGC_Head) +
-                             (uint64_t)OFFSET(heap->layout, PyGC_Head,
-                                              _gc_next));
+                             (uint64_t)SIZEOF(layout, PyGC_Head) +
+                             (uint64_t)OFFSET(layout, PyGC_Head, _gc_next));
 }
 
 /* Size -------------------------------------------------------------------- */
 
-/** What sys.getsizeof() adds for the words before the object: from 3.11 on by
- * the type (Python/sysmodule.c, _PySys_GetSizeOf). */
+/** What sys.getsizeof() adds for the words before the object: its PyGC_Head and
+ * two words for its managed dict and weak references (Python/sysmodule.c,
+ * _PySys_GetSizeOf; pycore_object.h, _PyType_PreHeaderSize). */
 static uint64_t preheader(const struct pyheap *heap,
                           const struct object *object) {
-  uint64_t gc_head = (uint64_t)SIZEOF(heap->layout, PyGC_Head);
-  if (heap->layout->version < 0x030b)
-    return object_is_gc(heap, object) ? gc_head : 0;
-  uint64_t size = object->type->flags & TPFLAGS_HAVE_GC ? gc_head : 0;
-  if (object->type->flags & TPFLAGS_MANAGED_DICT)
-    size += MANAGED_DICT_BYTES;
+  const struct layout *layout = heap->layout;
+  uint64_t gc_head =
+      layout->free_threaded ? 0 : (uint64_t)SIZEOF(layout, PyGC_Head);
+  /* 3.11 and 3.12 ask the type only: they add it to static types too. */
+  bool by_type = layout->version == 0x030b || layout->version == 0x030c;
+  uint64_t size = 0;
+  if (by_type ? object->type->flags & TPFLAGS_HAVE_GC
+              : object_is_gc(heap, object))
+    size = gc_head;
+  if (object->type->flags & (TPFLAGS_MANAGED_DICT | TPFLAGS_MANAGED_WEAKREF))
+    size += 2 * 8;
   return size;
 }
 
@@ -234,42 +278,6 @@ const struct layout *visit_layout(const struct visit *visit) {
   return visit->heap->layout;
 }
 
-/** The attributes that 3.11 keeps in an array beside the instance, named by its
- * type's shared keys (Objects/dictobject.c, _PyObject_VisitInstanceAttributes).
- */
-static void visit_inline_values(struct visit *visit,
-                                const struct object *object) {
-  uint64_t values =
-      read_word(visit->heap, object->address - MANAGED_VALUES_BEFORE);
-  struct dict_keys keys;
-  if (!values)
-    return;
-  const uint8_t *array = NULL;
-  if (dict_keys_open(visit->heap, object->type->cached_keys, &keys))
-    array = memory_at(&visit->heap->memory, values, 8 * keys.entry_count);
-  if (!array) {
-    visit_problem(visit, "instances whose attributes cannot be read",
-                  object->address);
-    return;
-  }
-  for (uint64_t i = 0; i < keys.entry_count; i++)
-    visit_reference(visit, load_u64(array + 8 * i), PYHEAP_VISITED,
-                    PYHEAP_NAME_ATTRIBUTE, dict_key_at(&keys, i));
-}
-
-/** Where the instance keeps its __dict__ (Objects/object.c,
- * _PyObject_DictPointer); 0 when it has none. */
-static uint64_t dict_pointer(const struct object *object) {
-  const struct type *type = object->type;
-  if (type->flags & TPFLAGS_MANAGED_DICT)
-    return object->address - MANAGED_DICT_BEFORE;
-  if (type->dictoffset >= 0)
-    return type->dictoffset ? object->address + (uint64_t)type->dictoffset : 0;
-  uint64_t size =
-      type->basicsize + type->itemsize * object_size_field(object);
-  return object->address + ((size + 7) & ~7ull) + (uint64_t)type->dictoffset;
-}
-
 /** What subtype_traverse() visits before the base's tp_traverse. */
 static void visit_subtype(struct visit *visit, const struct object *object) {
   const struct type *type = object->type;
@@ -281,10 +289,9 @@ static void visit_subtype(struct visit *visit, const struct object *object) {
                       PYHEAP_NAME_ATTRIBUTE, type->slots[i].name);
   }
   if (type->flags & TPFLAGS_MANAGED_DICT)
-    visit_inline_values(visit, object);
-  if (type->visits_dict)
-    visit_named(visit, read_word(visit->heap, dict_pointer(object)),
-                PYHEAP_VISITED, ".__dict__");
+    visit_managed_dict(visit, object);
+  else if (type->visits_dict)
+    visit_dict_at(visit, object);
   if (type->visits_type)
     visit_own_type(visit);
 }

@@ -329,8 +329,10 @@ static void find_traverse(struct pyheap *heap, struct type *type,
   uint32_t flags = last ? 0 : chain_flags(heap, chain, base);
   int64_t dictoffset =
       last ? 0 : (int64_t)TYPE_FIELD(heap, chain->bytes[base], tp_dictoffset);
+  /* From 3.9 on, a base that is a heap type visits it. */
   type->visits_type = (type->flags & TPFLAGS_HEAPTYPE) &&
-                      (!traverse || !(flags & TPFLAGS_HEAPTYPE));
+                      (!traverse || !(flags & TPFLAGS_HEAPTYPE) ||
+                       heap->layout->version < 0x0309);
   type->visits_dict = type->dictoffset != dictoffset;
 }
 
@@ -386,6 +388,18 @@ static bool check_type(struct pyheap *heap, uint64_t address,
   return metatype && (metatype->flags & TPFLAGS_TYPE_SUBCLASS);
 }
 
+/** The flags without those that this version gives another meaning, or none. */
+static uint32_t known_flags(const struct pyheap *heap, uint32_t flags) {
+  uint16_t version = heap->layout->version;
+  if (version < 0x030d)
+    flags &= ~(uint32_t)TPFLAGS_INLINE_VALUES;
+  if (version < 0x030c)
+    flags &= ~(uint32_t)TPFLAGS_MANAGED_WEAKREF;
+  if (version < 0x030b)
+    flags &= ~(uint32_t)TPFLAGS_MANAGED_DICT;
+  return flags;
+}
+
 static void fill(struct pyheap *heap, struct type *type,
                  const struct chain *chain, int depth) {
   const uint8_t *bytes = chain->bytes[0];
@@ -393,7 +407,7 @@ static void fill(struct pyheap *heap, struct type *type,
 
   type->public.address = chain->address[0];
   type->public.base = UINT32_MAX;
-  type->flags = (uint32_t)TYPE_FIELD(heap, bytes, tp_flags);
+  type->flags = known_flags(heap, chain_flags(heap, chain, 0));
   type->basicsize = TYPE_FIELD(heap, bytes, tp_basicsize);
   type->itemsize = TYPE_FIELD(heap, bytes, tp_itemsize);
   type->dictoffset = (int64_t)TYPE_FIELD(heap, bytes, tp_dictoffset);
