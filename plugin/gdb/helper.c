@@ -21,6 +21,11 @@
 
 extern char **environ;
 
+/** Our own numbers, and room for the few behind them. */
+enum {
+  FILES_NEEDED = GDB_FD_LAST + 16
+};
+
 static int helper_fd = -1;
 static int window_fd = -1;
 static void *window = MAP_FAILED;
@@ -76,23 +81,35 @@ static bool make_descriptors(void) {
   return make_window();
 }
 
-bool helper_open_descriptors(void) {
-  struct rlimit limit, raised;
+/** A descriptor gets a number of ours only while the soft limit is above it;
+ * afterwards it may be lower again.  Returns the limit to go back to. */
+static struct rlimit raise_limit(void) {
+  struct rlimit limit = {RLIM_INFINITY, RLIM_INFINITY};
 
-  /* Numbers of our own must be below the soft limit while they are made. */
-  bool low = getrlimit(RLIMIT_NOFILE, &limit) == 0 &&
-             limit.rlim_cur < GDB_FD_LAST + 16;
-  if (low) {
-    raised = limit;
-    raised.rlim_cur = GDB_FD_LAST + 16;
-    setrlimit(RLIMIT_NOFILE, &raised);
-  }
+  if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < FILES_NEEDED)
+    setrlimit(RLIMIT_NOFILE, &(struct rlimit){FILES_NEEDED, limit.rlim_max});
+  return limit;
+}
+
+static void restore_limit(const struct rlimit *limit) {
+  if (limit->rlim_cur < FILES_NEEDED)
+    setrlimit(RLIMIT_NOFILE, limit);
+}
+
+const char *helper_open_descriptors(void) {
+  static char problem[200];
+  struct rlimit limit = raise_limit();
   bool made = make_descriptors();
-  int error = errno;
-  if (low)
-    setrlimit(RLIMIT_NOFILE, &limit);
-  errno = error;
-  return made;
+
+  if (!made && limit.rlim_max < FILES_NEEDED)
+    snprintf(problem, sizeof problem,
+             "at least %d open files must be allowed (ulimit -n)",
+             FILES_NEEDED);
+  else if (!made)
+    snprintf(problem, sizeof problem, "the descriptors %d to %d: %s",
+             GDB_FD_FIRST, GDB_FD_LAST, strerror(errno));
+  restore_limit(&limit);
+  return made ? NULL : problem;
 }
 
 void helper_close_descriptors(void) {
@@ -186,35 +203,40 @@ static bool is_alive(void) {
          (errno == EAGAIN || errno == EWOULDBLOCK);
 }
 
-const char *helper_start(const char *program) {
-  static char problem[512];
+/** Starts the program with one end of a socket.  Returns the other end, or -1
+ * with errno set. */
+static int start(const char *program) {
   int pair[2];
   pid_t pid;
+
+  if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0)
+    return -1;
+  int own = raise_descriptor(pair[0]), other = raise_descriptor(pair[1]);
+  int error = own < 0 || other < 0 ? EMFILE : spawn(program, other, &pid);
+  if (!error && !wait_for_start(pid))
+    error = ENOEXEC;
+  if (other >= 0)
+    close(other);
+  if (error && own >= 0)
+    close(own);
+  errno = error;
+  return error ? -1 : own;
+}
+
+const char *helper_start(const char *program) {
+  static char problem[512];
 
   if (is_alive())
     return NULL;
   helper_stop();
-  if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0) {
-    snprintf(problem, sizeof problem, "socketpair: %s", strerror(errno));
-    return problem;
-  }
-  int own = raise_descriptor(pair[0]), other = raise_descriptor(pair[1]);
-  int error = own < 0 || other < 0 ? EMFILE : spawn(program, other, &pid);
-  if (other >= 0)
-    close(other);
-  if (!error && wait_for_start(pid)) {
-    helper_fd = own;
-    return NULL;
-  }
-  if (own >= 0)
-    close(own);
-  if (error)
-    snprintf(problem, sizeof problem, "the helper program %.400s: %s", program,
-             strerror(error));
-  else
+  struct rlimit limit = raise_limit();
+  helper_fd = start(program);
+  if (helper_fd < 0)
     snprintf(problem, sizeof problem,
-             "the helper program %.400s could not be started", program);
-  return problem;
+             "the helper program %.400s cannot be started: %s", program,
+             strerror(errno));
+  restore_limit(&limit);
+  return helper_fd < 0 ? problem : NULL;
 }
 
 void helper_stop(void) {

@@ -10,8 +10,9 @@
 
 #include "plugin/protocol.h"
 
-/** Makes the descriptors that muppy.gdb names.  False with errno set. */
-bool helper_open_descriptors(void);
+/** Makes the descriptors that muppy.gdb names.  Returns NULL, or why there are
+ * none, in a static buffer. */
+const char *helper_open_descriptors(void);
 /** Closes them, which ends the helper too. */
 void helper_close_descriptors(void);
 

@@ -371,9 +371,9 @@ gdb_init_reader(void) {
   };
 
   /* gdb crashes when NULL is returned; without its files muppy.gdb fails at
-   * its first command, and gdb names the file. */
-  if (!helper_open_descriptors())
-    fprintf(stderr, "muppy: descriptors %d to %d: %s\n", GDB_FD_FIRST,
-            GDB_FD_LAST, strerror(errno));
+   * its first command. */
+  const char *problem = helper_open_descriptors();
+  if (problem)
+    fprintf(stderr, "muppy: %s\n", problem);
   return &functions;
 }

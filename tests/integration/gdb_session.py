@@ -1,0 +1,497 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Sessions in a real gdb: what users type, and everything that may go wrong.
+
+Checks the way between gdb and muppy; whether the answers are true is for
+truth.py.  See common.py for the environment.  With --kill-helper PID it ends
+the helper of that gdb instead, for the scripts of these tests.
+"""
+import os
+import re
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+from common import (GDB, GDB_MINIMAL, MUPPY, MUPPY_GDB, Failure, Results,
+                    interpreter, run, scratch)
+from terminal import Terminal
+
+HERE = os.path.abspath(__file__)
+REQUEST_IN_GDB, REQUEST_IN_HELPER = 900, 4  # enum gdb_descriptor, helper_…
+KILL = "shell %s %s --kill-helper $PPID" % (sys.executable, HERE)
+NO_PROGRAM = "muppy: there is no program to look at"
+
+# Waits until it is debugged, then stops itself again and again, with one more
+# object each time.
+PROGRAM = """
+import os, signal, sys, time
+class Marker:
+    pass
+markers = [Marker() for number in range(int(sys.argv[1]))]
+print("ready", flush=True)
+while "TracerPid:\\t0" in open("/proc/self/status").read() or len(sys.argv) > 2:
+    time.sleep(0.02)
+while True:
+    markers.append(Marker())
+    os.kill(os.getpid(), signal.SIGTRAP)
+"""
+
+OTHER_READER = """
+#include <gdb/jit-reader.h>
+GDB_DECLARE_GPL_COMPATIBLE_READER
+static enum gdb_status read_nothing(struct gdb_reader_funcs *self,
+    struct gdb_symbol_callbacks *callbacks, void *memory, long size)
+{ return GDB_FAIL; }
+static enum gdb_status unwind(struct gdb_reader_funcs *self,
+    struct gdb_unwind_callbacks *callbacks) { return GDB_FAIL; }
+static struct gdb_frame_id frame_id(struct gdb_reader_funcs *self,
+    struct gdb_unwind_callbacks *callbacks)
+{ struct gdb_frame_id none = {0, 0}; return none; }
+static void destroy(struct gdb_reader_funcs *self) { }
+extern struct gdb_reader_funcs *gdb_init_reader(void) {
+  static struct gdb_reader_funcs functions = {
+    GDB_READER_INTERFACE_VERSION, 0, read_nothing, unwind, frame_id, destroy };
+  return &functions;
+}
+"""
+
+
+# Helpers -------------------------------------------------------------------
+
+def helper_processes(gdb):
+    """The processes that hold the request of that gdb: the helper's two."""
+    try:
+        request = os.stat("/proc/%d/fd/%d" % (gdb, REQUEST_IN_GDB))
+    except OSError:
+        return []
+    return processes_with(request.st_dev, request.st_ino)
+
+
+def processes_with(device, inode):
+    found = []
+    for name in os.listdir("/proc"):
+        if not name.isdigit():
+            continue
+        try:
+            other = os.stat("/proc/%s/fd/%d" % (name, REQUEST_IN_HELPER))
+        except OSError:
+            continue
+        if (other.st_dev, other.st_ino) == (device, inode):
+            found.append(int(name))
+    return found
+
+
+def parent(pid):
+    with open("/proc/%d/stat" % pid, encoding="utf-8", errors="replace") as file:
+        return int(file.read().rpartition(")")[2].split()[1])
+
+
+def kill_helper(gdb):
+    """Kills the process that works, not its supervisor."""
+    processes = helper_processes(gdb)
+    for pid in processes:
+        if parent(pid) in processes:
+            os.kill(pid, signal.SIGKILL)
+            time.sleep(0.2)
+
+
+class Program:
+    """The program above, waiting."""
+
+    def __init__(self, python, markers, stay=False):
+        self.process = subprocess.Popen(
+            [python, "-c", PROGRAM, str(markers)] + ["stay"] * stay,
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+        if self.process.stdout.readline() != b"ready\n":
+            raise Failure("the test program did not start")
+        self.pid = self.process.pid
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exception):
+        self.process.kill()
+        self.process.wait()
+        self.process.stdout.close()
+
+
+def make_core(python, directory, markers):
+    path = os.path.join(directory, "core.%d" % markers)
+    with Program(python, markers, stay=True) as program:
+        run([GDB, "-nx", "-batch", "-p", str(program.pid), "-ex", "gcore " + path])
+    if not os.path.exists(path):
+        raise Failure("gdb wrote no core file")
+    return path
+
+
+class Session:
+    """Runs gdb on a core with some commands; collects what it said."""
+
+    def __init__(self, results, gdb, name, python, core, directory):
+        self.results, self.gdb, self.name = results, gdb, name
+        self.python, self.core, self.directory = python, core, directory
+
+    def command(self, *arguments):
+        return [self.gdb, "-nx", "-q", "-iex", "set debuginfod enabled off",
+                "-iex", "set debug-file-directory /nonexistent", *arguments]
+
+    def batch(self, commands, where=None, load=True, environment=None, **options):
+        """(exit status, output) of a gdb that runs COMMANDS."""
+        arguments = ["-batch"] + (["-x", MUPPY_GDB] if load else [])
+        for command in commands:
+            arguments += ["-ex", command]
+        if where is None:
+            where = [self.python, self.core]
+        result = run(self.command(*arguments, *where), seconds=120,
+                     env=dict(os.environ, **(environment or {})), **options)
+        return result.returncode, result.stdout
+
+    def check(self, name, condition, output):
+        self.results.check("%s, %s" % (self.name, name), bool(condition),
+                           str(output)[-1500:])
+
+    def terminal(self, environment=None):
+        return Terminal(self.command("-iex", "set style enabled off", "-x", MUPPY_GDB,
+                                     self.python, self.core),
+                        dict(os.environ, TERM="xterm", **(environment or {})))
+
+
+# Answers -------------------------------------------------------------------
+
+def test_answers(session):
+    status, out = session.batch(["muppy filter Marker", "muppy summary -limit 3"])
+    session.check("two commands", status == 0 and "7 objects" in out
+                  and "total size" in out, out)
+    status, out = session.batch(["source " + MUPPY_GDB, "muppy filter Marker"])
+    session.check("sourced twice without a question",
+                  status == 0 and "Redefine" not in out and "7 objects" in out, out)
+    status, out = session.batch(['muppy filter "Marker"', "muppy filter 'Marker'",
+                                 'muppy filter Marker -min "1"'])
+    session.check("quotes around arguments", out.count("7 objects") == 3, out)
+    status, out = session.batch(["muppy filter Gr\u00f6\u00dfe"])
+    session.check("arguments that are no ASCII", "Gr\u00f6\u00dfe" in out, out)
+    status, out = session.batch(["muppy filter Marker -limit"])
+    session.check("usage error", status == 1 and "muppy: " in out, out)
+    status, out = session.batch(["muppy filter `"])
+    session.check("a backquote", status == 1 and "cannot pass" in out, out)
+    status, out = session.batch(["muppy object 16", "echo next\\n",
+                                 "print $muppy_status"])
+    session.check("gdb goes on after an error",
+                  status == 0 and "muppy: no object starts at 0x10" in out
+                  and "next" in out and "$1 = 1" in out, out)
+    status, out = session.batch(["muppy object 16"])
+    session.check("exit status of an error", status == 1, out)
+    status, out = session.batch(["muppy info", "print $muppy_status"])
+    session.check("status of success", "$1 = 0" in out, out)
+
+
+def test_expressions(session):
+    def address_of(out):
+        found = re.findall(r"\$1 = 0x([0-9a-f]+)", out)
+        return found[0] if found else None
+
+    status, out = session.batch(["print/x (long)&PyDict_Type"])
+    expected = address_of(out)
+    for expression in ["(long)&PyDict_Type", "&PyDict_Type", "'(long) &PyDict_Type'",
+                       "(long) &PyDict_Type + 0", "$value"]:
+        status, out = session.batch(["set $value = (long)&PyDict_Type",
+                                     "muppy object " + expression])
+        session.check("the expression " + expression,
+                      status == 0 and expected and expected in out, out)
+    status, out = session.batch(["print/x $rsp", "muppy object $rsp"])
+    session.check("a register", status == 1
+                  and "no object starts at 0x%s" % address_of(out) in out, out)
+    status, out = session.batch(["muppy object no_such_thing"])
+    session.check("gdb's own words about a bad expression", status == 1 and re.search(
+        r"^No symbol (\"no_such_thing\" in current context|table is loaded)", out, re.M),
+        out)
+    status, out = session.batch(["set $parts = {1, 2, 3, 4}", "muppy object $parts"])
+    session.check("a value that is no address", status == 1
+                  and "longer than 8 bytes" in out, out)
+
+
+def test_help(session):
+    status, out = session.batch(["help muppy"], where=[])
+    names = re.findall(r"^muppy (\w+) -- \S.*\.$", out, re.M)
+    session.check("help lists the commands with a sentence each",
+                  {"info", "summary", "filter", "refs"} <= set(names), out)
+    for name in names:
+        status, out = session.batch(["help muppy " + name], where=[])
+        lines = out.split("\n")
+        session.check("help of " + name, lines[0].endswith(".")
+                      and lines[1].startswith("Usage: muppy " + name)
+                      and not out.endswith("\n\n"), out)
+    status, out = session.batch(["muppy no-such-command"], where=[])
+    session.check("an unknown command", status == 1 and "no-such-command" in out, out)
+
+
+# What stays as it was ------------------------------------------------------
+
+def test_untouched(session):
+    for language in ["pascal", "ada", "fortran", "modula-2", "rust", "go", "asm", "c++"]:
+        status, out = session.batch(["set language " + language, "muppy filter Marker",
+                                     "muppy object 16", "show language"])
+        session.check("language " + language, "7 objects" in out
+                      and "no object starts" in out
+                      and 'language is "%s"' % language in out, out)
+    status, out = session.batch(["show language", "muppy filter Marker", "show language"])
+    shown = re.findall(r"current source language is (.*)", out)
+    session.check("language auto", len(shown) == 2 and shown[0] == shown[1]
+                  and "does not match" not in out, out)
+    for command, what in [("muppy filter Marker", "a command"),
+                          ("muppy object 16", "an error"),
+                          ("muppy object no_such_thing", "a bad expression")]:
+        status, out = session.batch(["frame 1", command, "info frame"])
+        session.check("selected frame after " + what, "Stack level 1," in out, out)
+    status, out = session.batch(["print 5", "muppy filter Marker", "print 6",
+                                 "print $_shell_exitcode", "print $_"])
+    session.check("history and convenience variables", "$2 = 6" in out
+                  and "$3 = void" in out and "$4 = void" in out, out)
+    log = os.path.join(session.directory, "log")
+    status, out = session.batch(["set logging file " + log, "set logging enabled on",
+                                 "muppy filter Marker", "set logging enabled off"])
+    with open(log, encoding="utf-8") as file:
+        logged = file.read()
+    session.check("set logging", "7 objects" in logged and logged in out, logged)
+    os.remove(log)
+    status, out = session.batch(["pipe muppy summary -limit 40 | head -n 2 | wc -l"])
+    session.check("pipe", out.strip().endswith("2"), out)
+    status, out = session.batch(["pipe muppy object 16 | sed s/^/piped:/"])
+    session.check("an error under pipe", status == 1 and "piped" not in out
+                  and "no object starts" in out, out)
+
+
+def test_mi(session):
+    commands = ["muppy filter Marker", "muppy object 16", "muppy object &PyDict_Type"]
+    lines = ['-interpreter-exec console "%s"' % command
+             for command in ["source " + MUPPY_GDB] + commands] + ["-gdb-exit"]
+    result = subprocess.run(
+        session.command("--interpreter=mi", session.python, session.core),
+        input="\n".join(lines) + "\n", encoding="utf-8", timeout=120,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+    out = result.stdout
+    session.check("MI prints console records",
+                  re.search(r'^~".*\n~?.*7 objects', out, re.M | re.S), out)
+    session.check("MI reports the error", re.search(
+        r'^\^error,msg=".*muppy: no object starts at 0x10', out, re.M), out)
+    session.check("MI sees no change of frame", "=thread-selected" not in out
+                  and "0x0000000000000000 in ??" not in out, out)
+
+
+# What goes wrong -----------------------------------------------------------
+
+def test_no_program(session):
+    for where, what in [([], "nothing"), ([session.python], "a program file")]:
+        status, out = session.batch(["muppy summary"], where=where)
+        session.check("only " + what, status == 1 and NO_PROGRAM in out
+                      and len(out.strip().split("\n")) == 1, out)
+    status, out = session.batch(["muppy filter Marker"], where=["--core=" + session.core])
+    session.check("a core without its program", "7 objects" in out, out)
+    true = shutil.which("true")
+    status, out = session.batch(["starti", "muppy summary"], where=[true])
+    session.check("a program that is no Python", status == 1
+                  and re.search(r"muppy: .*Python", out), out)
+
+
+def test_helper(session):
+    def rerun(name, commands, words, environment=None):
+        status, out = session.batch(commands + ["muppy filter Marker"],
+                                    environment=environment)
+        session.check(name + ", then the next command",
+                      all(word in out for word in words) and "7 objects" in out, out)
+
+    rerun("helper killed between commands", ["muppy info", KILL], [])
+    crash = {"MUPPY_TEST_CRASH": "summary"}
+    rerun("helper crashed", ["muppy summary"],
+          ["muppy: the helper program was ended by signal 6"], crash)
+    slow = {"MUPPY_TEST_SLOW": "summary"}
+    rerun("helper killed during a command",
+          [KILL.replace("shell ", "shell (sleep 1; ", 1) + ") &", "muppy summary"],
+          ["muppy: the helper program was ended by signal 9"], slow)
+    status, out = session.batch(["muppy summary"], environment=crash)
+    session.check("exit status of a crash", status == 1, out)
+
+    away = os.path.join(session.directory, "away.gdb")
+    missing = os.path.join(session.directory, "missing")
+    with open(MUPPY_GDB, encoding="utf-8") as file:
+        text = file.read()
+    with open(away, "w", encoding="utf-8") as file:
+        file.write(text.replace("=%s`" % MUPPY, "=%s`" % missing))
+    status, out = session.batch(["source " + away, "muppy summary"], load=False)
+    session.check("helper missing", status == 1 and missing in out
+                  and "No such file" in out, out)
+    with open(away, "w", encoding="utf-8") as file:
+        file.write(re.sub(r"jit-reader-load .*", "jit-reader-load " + missing, text))
+    status, out = session.batch(["source " + away, "muppy summary"], load=False)
+    session.check("muppy.so missing", status == 1 and missing in out, out)
+
+    status, out = session.batch([
+        "muppy info", "shell cat /proc/$PPID/task/*/children > %s/children"
+        % session.directory])
+    with open(os.path.join(session.directory, "children"), encoding="ascii") as file:
+        children = file.read().split()
+    # The shell itself.
+    session.check("the helper is no child of gdb", len(children) == 1, children)
+
+
+def test_readers(session):
+    status, out = session.batch(["muppy info", "jit-reader-unload",
+                                 "muppy filter Marker", "muppy filter Marker"])
+    session.check("after jit-reader-unload", out.count("7 objects") == 2, out)
+    compiler = os.environ.get("CC", "cc").split()
+    source = os.path.join(session.directory, "other.c")
+    other = os.path.join(session.directory, "other.so")
+    with open(source, "w", encoding="ascii") as file:
+        file.write(OTHER_READER)
+    if not shutil.which(compiler[0]) or subprocess.run(
+            compiler + ["-w", "-shared", "-fPIC", "-o", other, source],
+            check=False).returncode != 0:
+        session.results.skip("a second JIT reader", "no compiler for it")
+        return
+    status, out = session.batch(["jit-reader-load " + other, "muppy filter Marker",
+                                 "jit-reader-unload", "muppy filter Marker"])
+    session.check("a second JIT reader", out.count("7 objects") == 1
+                  and "Run jit-reader-unload first" in out, out)
+
+
+def test_limits(session):
+    for hard, words in [(4096, ["7 objects"]), (256, ["muppy: ", "open files"])]:
+        status, out = session.batch(
+            ["muppy filter Marker"], preexec_fn=lambda: resource.setrlimit(
+                resource.RLIMIT_NOFILE, (256, hard)))
+        session.check("open files limited to 256 of %d" % hard,
+                      all(word in out for word in words), out)
+
+
+# At a terminal -------------------------------------------------------------
+
+def test_terminal(session):
+    with session.terminal({"MUPPY_TEST_SLOW": "summary"}) as gdb:
+        gdb.type("set height 0")
+        gdb.type("frame 1")
+        gdb.send("muppy summary\n")
+        out = gdb.until("muppy: working slowly [0-9]+ %")
+        session.check("progress after a second", out, gdb.seen)
+        gdb.send("\x03")
+        out = gdb.prompt()
+        session.check("Ctrl-C", re.search("muppy: interrupted\r?\n(.*\n)?Quit", out), out)
+        out = gdb.type("muppy filter Marker") + gdb.type("info frame")
+        session.check("the next command after Ctrl-C", "7 objects" in out
+                      and "Stack level 1," in out, out)
+        gdb.type("set height 8")
+        gdb.send("muppy filter dict -limit 30\n")
+        out = gdb.until("--Type <RET> for more")
+        session.check("the pager", out, gdb.seen)
+        gdb.send("q\n")
+        out = gdb.prompt() + gdb.type("muppy filter Marker -limit 1")
+        session.check("the next command after the pager", "7 objects" in out, out)
+
+    with session.terminal() as gdb:
+        gdb.type("tui enable")
+        for command, answer in [("muppy filter Marker -limit 1", "7 objects"),
+                                ("muppy object 16", "no object starts")]:
+            gdb.send(command + "\n")
+            session.check("the text user interface: " + command, gdb.until(answer),
+                          gdb.seen)
+
+
+def test_end(session):
+    for how in [signal.SIGTERM, signal.SIGKILL]:
+        with session.terminal({"MUPPY_TEST_SLOW": "summary"}) as gdb:
+            gdb.type("muppy filter Marker")
+            request = os.stat("/proc/%d/fd/%d" % (gdb.pid, REQUEST_IN_GDB))
+            running = len(helper_processes(gdb.pid))
+            if how == signal.SIGKILL:
+                gdb.send("muppy summary\n")
+                gdb.until("working slowly")
+            gdb.kill(how)
+        deadline = time.monotonic() + 10
+        while processes_with(request.st_dev, request.st_ino) and (
+                time.monotonic() < deadline):
+            time.sleep(0.05)
+        left = processes_with(request.st_dev, request.st_ino)
+        session.check("the helper ends with gdb (signal %d)" % how,
+                      running == 2 and not left, (running, left))
+
+
+# Other debuggees -----------------------------------------------------------
+
+def test_debuggees(session, other_core):
+    status, out = session.batch(["muppy filter Marker", "core-file " + other_core,
+                                 "muppy filter Marker"])
+    session.check("another core in the same session", "7 objects" in out
+                  and "9 objects" in out, out)
+    status, out = session.batch([
+        "add-inferior -no-connection -exec " + session.python,
+        "muppy filter Marker", "inferior 2",
+        "muppy filter Marker", "core-file " + other_core, "muppy filter Marker",
+        "inferior 1", "muppy filter Marker"])
+    counts = re.findall(r"([79]) objects|(no program)", out)
+    session.check("two inferiors", [first or second for first, second in counts]
+                  == ["7", "no program", "9", "7"], out)
+
+
+def test_live(session):
+    with Program(session.python, 7) as program:
+        step = ["continue", "muppy filter Marker -limit 1"]
+        status, out = session.batch(
+            ["muppy filter Marker -limit 1"] + step + step
+            + ["muppy filter Marker -limit 1", "muppy info"],
+            where=["-p", str(program.pid)])
+        counts = re.findall(r"(\d+) objects, ", out)
+        session.check("a process that went on in between",
+                      [int(count) for count in counts[:4]] == [7, 8, 9, 9], out)
+        session.check("a process", "process %d" % program.pid in out, out)
+    gdbserver = shutil.which("gdbserver")
+    if not gdbserver:
+        session.results.skip("a program behind gdbserver", "no gdbserver")
+        return
+    with Program(session.python, 7, stay=True) as program:
+        status, out = session.batch(
+            ["target remote | %s --once --attach stdio %d" % (gdbserver, program.pid),
+             "muppy filter Marker", "detach"], where=[session.python])
+        session.check("a program behind gdbserver", "7 objects" in out, out)
+
+
+TESTS = [test_answers, test_expressions, test_help, test_untouched, test_mi,
+         test_no_program, test_helper, test_readers, test_limits, test_terminal,
+         test_end, test_live]
+
+
+def main():
+    results = Results(verbose="-v" in sys.argv)
+    python = interpreter("python3.11")
+    if not python or not shutil.which(GDB):
+        results.skip("sessions in gdb", "no %s" % ("gdb" if python else "python3.11"))
+        results.close()
+        return 77
+    only = [word for word in sys.argv[1:] if word.startswith("test_")]
+    with scratch() as directory:
+        core, other = (make_core(python, directory, count) for count in (7, 9))
+        for gdb, name in [(GDB, "gdb"), (GDB_MINIMAL, "gdb-minimal")]:
+            if not gdb:
+                continue
+            session = Session(results, gdb, name, python, core, directory)
+            for test in TESTS:
+                if not only or test.__name__ in only:
+                    attempt(session, test)
+            if not only or "test_debuggees" in only:
+                attempt(session, test_debuggees, other)
+    return results.close()
+
+
+def attempt(session, test, *arguments):
+    try:
+        test(session, *arguments)
+    except Failure as failure:
+        session.check(test.__name__, False, failure)
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["--kill-helper"]:
+        kill_helper(int(sys.argv[2]))
+    else:
+        sys.exit(main())
