@@ -268,7 +268,10 @@ bool heap_refcount_excess(const struct pyheap *heap, pyheap_node node,
   struct object object;
   if (!load_node(heap, node, &object) || is_uncounted(heap, &object))
     return false;
-  *excess = heap_refcount(heap, object.address) -
+  int64_t count = heap_refcount(heap, object.address);
+  if (count < 0)
+    return false;
+  *excess = count -
             (int64_t)(heap->in_starts[node + 1] - heap->in_starts[node]);
   return true;
 }

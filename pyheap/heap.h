@@ -85,12 +85,19 @@ struct pyheap_error *runtime_find(struct pyheap *heap);
  * interpreter; 0 when it has none. */
 uint64_t runtime_generation(const struct pyheap *heap, uint64_t interpreter,
                             int generation);
+/** The word at OFFSET of an interpreter's collector state; 0 when it has none. */
+uint64_t runtime_gc_member(const struct pyheap *heap, uint64_t interpreter,
+                           int32_t offset);
+/** Whether functions run in frame objects (up to 3.10). */
+static inline bool heap_has_frame_objects(const struct pyheap *heap) {
+  return OFFSET(heap->layout, PyFrameObject, f_code) != FACT_ABSENT;
+}
 /** The references that a root holds. */
 void root_visit(struct visit *visit, const struct root *root);
 
-/** The dict of interned strings, which until 3.11 a static variable of the
- * interpreter points to (Objects/unicodeobject.c, `interned`); 0 when it cannot
- * be found. */
+/** The dict of interned strings: the interpreter's from 3.12 on; before, one
+ * that a static variable points to (Objects/unicodeobject.c, `interned`).  0
+ * when it cannot be found. */
 uint64_t roots_find_interned(const struct pyheap *heap);
 
 /* object.c: one object. */

@@ -58,6 +58,14 @@ static const struct root_member thread_members[] = {
     MEMBER(PyThreadState, async_gen_firstiter, "async generator hook"),
     MEMBER(PyThreadState, async_gen_finalizer, "async generator finalizer"),
     MEMBER(PyThreadState, context, "context"),
+    MEMBER(PyThreadState, current_exception, "exception being raised"),
+    /* A weak reference to the lock that Thread.join() waits for
+     * (Modules/_threadmodule.c, thread__set_sentinel). */
+    MEMBER(PyThreadState, on_delete_data, "lock released at the end"),
+    MEMBER(PyThreadState, threading_local_key, "key of thread-local data"),
+    MEMBER(PyThreadState, threading_local_sentinel, "end of the thread"),
+    MEMBER(PyThreadState, asyncio_running_loop, "running event loop"),
+    MEMBER(PyThreadState, asyncio_running_task, "running task"),
 };
 
 static uint64_t word(const struct pyheap *heap, uint64_t address,
@@ -145,12 +153,46 @@ static void visit_type_cache(struct visit *visit, uint64_t interpreter) {
                 PYHEAP_OWNED, "cache of attribute names");
 }
 
+/** What an interpreter has of static types (3.12 and later): an array at
+ * STATES of as many states as the word at COUNT says
+ * (pycore_typeobject.h, managed_static_type_state). */
+static void visit_static_types(struct visit *visit, uint64_t interpreter,
+                               int32_t count, int32_t states) {
+  enum { MOST = 1 << 10 };
+  const struct layout *layout = visit->heap->layout;
+  uint64_t number = word(visit->heap, interpreter, count);
+  if (count < 0 || number > MOST)
+    return;
+  for (uint64_t i = 0; i < number; i++) {
+    uint64_t state = interpreter + (uint64_t)states +
+                     i * (uint64_t)OFFSET(layout, static_type_state, size);
+    visit_named(visit,
+                word(visit->heap, state,
+                     OFFSET(layout, static_type_state, tp_dict)),
+                PYHEAP_OWNED, "__dict__ of a static type");
+    visit_named(visit,
+                word(visit->heap, state,
+                     OFFSET(layout, static_type_state, tp_subclasses)),
+                PYHEAP_OWNED, "subclasses of a static type");
+  }
+}
+
 static void visit_interpreter(struct visit *visit, uint64_t interpreter) {
   const struct layout *layout = visit->heap->layout;
   VISIT_TABLE(visit, interpreter, interpreter_members);
-  VISIT_TABLE(visit,
-              interpreter + (uint64_t)OFFSET(layout, PyInterpreterState, gc),
-              gc_members);
+  for (size_t i = 0; i < sizeof gc_members / sizeof *gc_members; i++)
+    visit_named(visit,
+                runtime_gc_member(visit->heap, interpreter,
+                                  layout->facts[gc_members[i].fact]),
+                PYHEAP_OWNED, gc_members[i].name);
+  visit_static_types(
+      visit, interpreter,
+      OFFSET(layout, PyInterpreterState, static_type_count),
+      OFFSET(layout, PyInterpreterState, static_types));
+  visit_static_types(
+      visit, interpreter,
+      OFFSET(layout, PyInterpreterState, extension_type_count),
+      OFFSET(layout, PyInterpreterState, extension_types));
   visit_atexit(visit, interpreter);
   visit_ast(visit, interpreter);
   visit_type_cache(visit, interpreter);
@@ -253,6 +295,10 @@ static bool maps_to_itself(const struct pyheap *heap, uint64_t address) {
 }
 
 uint64_t roots_find_interned(const struct pyheap *heap) {
+  int32_t offset = OFFSET(heap->layout, PyInterpreterState, interned_strings);
+  for (size_t i = 0; offset >= 0 && i < heap->root_count; i++)
+    if (heap->roots[i].kind == PYHEAP_ROOT_INTERPRETER)
+      return word(heap, heap->roots[i].address, offset);
   for (size_t i = 0; i < heap->memory.static_count; i++) {
     const struct memory_static *area = &heap->memory.statics[i];
     for (uint64_t at = area->start; at + 8 <= area->end; at += 8) {
@@ -279,7 +325,10 @@ void root_visit(struct visit *visit, const struct root *root) {
     visit_thread(visit, root->address);
     break;
   case PYHEAP_ROOT_FRAME:
-    visit_interpreter_frame(visit, NULL, root->address, PYHEAP_OWNED);
+    if (heap_has_frame_objects(visit->heap))
+      visit_named(visit, root->address, PYHEAP_OWNED, "frame object");
+    else
+      visit_interpreter_frame(visit, NULL, root->address, PYHEAP_OWNED);
     break;
   }
   if (visit->count)

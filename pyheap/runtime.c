@@ -11,6 +11,10 @@
 #include "known_frames.h"
 #include "symbols.h"
 #include "text.h"
+#include "value.h"
+
+/** For messages; the tables are in layout/. */
+#define SUPPORTED "3.8 to 3.15"
 
 #define RUNTIME(heap, member) OFFSET((heap)->layout, pyruntimestate, member)
 #define INTERPRETER(heap, member)                                              \
@@ -108,30 +112,40 @@ static struct pyheap_error *find_file(struct pyheap *heap,
 
 /* Version ----------------------------------------------------------------- */
 
-static struct pyheap_error *read_version(struct pyheap *heap,
-                                         const struct found *found) {
-  struct pyheap_info *info = &heap->info;
-  uint64_t address, value;
+/** What _PyRuntime or the file says of the version; 0 when it says nothing. */
+static uint32_t stated_version(const struct pyheap *heap,
+                               const struct found *found,
+                               bool *free_threaded) {
+  /* _Py_DebugOffsets begins with a cookie, sys.hexversion and whether the build
+   * is free-threaded (pycore_debug_offsets.h, 3.13 and later). */
+  static const char cookie[8] = "xdebugpy";
+  const uint8_t *head = memory_at(&heap->memory, found->runtime, 24);
+  uint64_t address;
 
+  *free_threaded = false;
+  if (head && memcmp(head, cookie, sizeof cookie) == 0) {
+    *free_threaded = load_u64(head + 16) == 1;
+    return (uint32_t)load_u64(head + 8);
+  }
+  /* 3.11 and later. */
   if (!symbols_find(found->symbols, "Py_Version", &address))
-    return error_create(PYHEAP_ERROR_VERSION, 0,
-                        "%s is a CPython before 3.11, which is not supported",
-                        found->file->local);
-  TRY(memory_read_u64(&heap->memory, found->bias + address, &value));
-  info->hexversion = (uint32_t)value;
-  snprintf(info->version, sizeof info->version, "%u.%u.%u",
-           info->hexversion >> 24, info->hexversion >> 16 & 0xff,
-           info->hexversion >> 8 & 0xff);
-  uint64_t ignored;
-  info->debug = symbols_find(found->symbols, "_Py_RefTotal", &ignored);
-  info->recognised = "symbol _PyRuntime, version from Py_Version";
-  heap->layout = layout_find(info->hexversion, info->debug, false);
-  if (!heap->layout)
-    return error_create(PYHEAP_ERROR_VERSION, 0,
-                        "CPython %s%s is not supported: there is no table of "
-                        "its layout",
-                        info->version, info->debug ? " (debug build)" : "");
-  return NULL;
+    return 0;
+  const uint8_t *version = memory_at(&heap->memory, found->bias + address, 8);
+  return version ? (uint32_t)load_u64(version) : 0;
+}
+
+static void write_version(struct pyheap_info *info, uint32_t hexversion) {
+  static const char levels[] = "abc";
+  uint32_t level = hexversion >> 4 & 15;
+
+  info->hexversion = hexversion;
+  int length = snprintf(info->version, sizeof info->version, "%u.%u.%u",
+                        hexversion >> 24, hexversion >> 16 & 0xff,
+                        hexversion >> 8 & 0xff);
+  if (level >= 10 && level <= 12)
+    snprintf(info->version + length, sizeof info->version - (size_t)length,
+             "%s%c%u", level == 12 ? "r" : "", levels[level - 10],
+             hexversion & 15);
 }
 
 /* Checks ------------------------------------------------------------------ */
@@ -144,16 +158,89 @@ static struct pyheap_error *contradiction(const struct pyheap *heap,
                       heap->info.version, what, (unsigned long long)address);
 }
 
-static struct pyheap_error *check_type_type(struct pyheap *heap,
-                                            const struct found *found) {
+/** sys.NAME of the main interpreter, 0 when it cannot be read. */
+static uint64_t sys_attribute(const struct pyheap *heap, const char *name) {
+  uint64_t interpreter =
+      word(heap, heap->runtime, RUNTIME(heap, interpreters_main));
+  uint64_t sysdict =
+      interpreter ? word(heap, interpreter, INTERPRETER(heap, sysdict)) : 0;
+  return sysdict ? dict_lookup(heap, sysdict, name) : 0;
+}
+
+/** Whether the target is as heap->layout has it: type(type) is type, and
+ * sys.hexversion and sys.abiflags, reached by way of a dozen of its facts, say
+ * that this is the version and the build. */
+static bool layout_fits(struct pyheap *heap, uint32_t *hexversion) {
+  uint64_t type = heap->types.type_type;
+  struct object object;
+  const char *why;
+  char *flags = NULL;
+
+  if (word(heap, type, OFFSET(heap->layout, PyObject, ob_type)) != type)
+    return false;
+  uint64_t version = sys_attribute(heap, "hexversion");
+  if (!version || !object_load(heap, version, &object, &why) ||
+      !int_value(heap, &object, hexversion) ||
+      *hexversion >> 16 != heap->layout->version)
+    return false;
+  flags = text_utf8(heap, sys_attribute(heap, "abiflags"), 16);
+  bool fits = flags && !strchr(flags, 'd') == !heap->layout->debug &&
+              !strchr(flags, 't') == !heap->layout->free_threaded;
+  free(flags);
+  return fits;
+}
+
+/** Tries the layouts of the stated version, or all where none is stated: those
+ * up to 3.10 say their version nowhere but in sys. */
+static struct pyheap_error *find_layout(struct pyheap *heap,
+                                        const struct found *found) {
+  bool free_threaded;
+  uint32_t stated = stated_version(heap, found, &free_threaded), hexversion;
+  bool known = false;
+
+  for (const struct layout *const *layout = layouts; *layout; layout++) {
+    if (stated ? !layout_is_for(*layout, stated, free_threaded)
+               : (*layout)->version >= 0x030b)
+      continue;
+    known = true;
+    heap->layout = *layout;
+    types_forget(heap);
+    if (!layout_fits(heap, &hexversion) || (stated && hexversion != stated))
+      continue;
+    write_version(&heap->info, hexversion);
+    heap->info.debug = (*layout)->debug;
+    heap->info.free_threaded = (*layout)->free_threaded;
+    heap->info.recognised =
+        "symbol _PyRuntime; sys.hexversion and sys.abiflags agree";
+    return NULL;
+  }
+  if (!stated)
+    return error_create(PYHEAP_ERROR_VERSION, found->runtime,
+                        "the CPython runtime in %s is none of the supported "
+                        "versions (" SUPPORTED "), has not started or has "
+                        "ended",
+                        found->file->local);
+  write_version(&heap->info, stated);
+  if (!known)
+    return error_create(PYHEAP_ERROR_VERSION, found->runtime,
+                        "CPython %s%s is not supported: there is no table of "
+                        "its layout (supported: " SUPPORTED ")",
+                        heap->info.version,
+                        free_threaded ? " (free-threaded)" : "");
+  return contradiction(heap,
+                       "sys.hexversion and sys.abiflags cannot be found where "
+                       "they should be: an unknown build, or a runtime that "
+                       "has not started or has ended",
+                       found->runtime);
+}
+
+static struct pyheap_error *find_type_type(struct pyheap *heap,
+                                           const struct found *found) {
   uint64_t address;
   if (!symbols_find(found->symbols, "PyType_Type", &address))
     return error_create(PYHEAP_ERROR_NOT_PYTHON, 0,
                         "%s has no symbol PyType_Type", found->file->local);
-  address += found->bias;
-  if (word(heap, address, OFFSET(heap->layout, PyObject, ob_type)) != address)
-    return contradiction(heap, "type(type) is not type", address);
-  return types_init(heap, address);
+  return types_init(heap, found->bias + address);
 }
 
 /* Roots ------------------------------------------------------------------- */
@@ -174,32 +261,50 @@ static struct pyheap_error *add_root(struct pyheap *heap,
   return NULL;
 }
 
+/** The innermost frame of a thread: a PyFrameObject up to 3.10, then a
+ * _PyInterpreterFrame. */
+static uint64_t top_frame(const struct pyheap *heap, uint64_t thread) {
+  uint64_t cframe = word(heap, thread, THREAD(heap, cframe));
+  if (cframe)
+    return word(heap, cframe, OFFSET(heap->layout, _PyCFrame, current_frame));
+  uint64_t frame = word(heap, thread, THREAD(heap, current_frame));
+  return frame ? frame : word(heap, thread, THREAD(heap, frame));
+}
+
+/** Whether a frame is reported by no object: one on a thread's own stack, or a
+ * frame object that no generator owns, which C code that runs it holds. */
+static bool is_root_frame(const struct pyheap *heap, uint64_t frame,
+                          int owner) {
+  if (heap_has_frame_objects(heap))
+    return !word(heap, frame, OFFSET(heap->layout, PyFrameObject, f_gen));
+  return owner == FRAME_OWNER_THREAD;
+}
+
 /** The running functions of a thread, innermost first. */
 static struct pyheap_error *add_frames(struct pyheap *heap, uint64_t thread,
                                        uint64_t interpreter) {
   const struct layout *layout = heap->layout;
-  uint64_t cframe = word(heap, thread, THREAD(heap, cframe));
-  uint64_t frame =
-      cframe ? word(heap, cframe, OFFSET(layout, _PyCFrame, current_frame)) : 0;
+  bool objects = heap_has_frame_objects(heap);
+  int32_t previous = objects ? OFFSET(layout, PyFrameObject, f_back)
+                             : OFFSET(layout, _PyInterpreterFrame, previous);
 
-  while (frame) {
+  for (uint64_t frame = top_frame(heap, thread), next; frame; frame = next) {
     if (heap->info.frames == MAX_FRAMES)
       return error_create(PYHEAP_ERROR_LIMIT, frame, "more than %d frames",
                           MAX_FRAMES);
-    int owner = frame_owner(heap, frame);
-    if (owner < 0) {
-      problems_add(&heap->problems, "chain of frames that leads nowhere", frame,
+    int owner = objects ? FRAME_OWNER_FRAME_OBJECT : frame_owner(heap, frame);
+    next = word(heap, frame, previous);
+    if (owner < 0 || next == frame) {
+      problems_add(&heap->problems, "chains of frames that lead nowhere", frame,
                    1);
       return NULL;
     }
+    /* Frames with other owners stand for C code that was called. */
+    if (owner > FRAME_OWNER_FRAME_OBJECT)
+      continue;
     heap->info.frames++;
-    if (owner == FRAME_OWNER_THREAD)
+    if (is_root_frame(heap, frame, owner))
       TRY(add_root(heap, PYHEAP_ROOT_FRAME, frame, interpreter));
-    uint64_t previous =
-        word(heap, frame, OFFSET(layout, _PyInterpreterFrame, previous));
-    if (previous == frame)
-      return contradiction(heap, "a frame that calls itself", frame);
-    frame = previous;
   }
   return NULL;
 }
@@ -274,34 +379,61 @@ static void learn_subtype(struct pyheap *heap) {
       word(heap, type, OFFSET(heap->layout, PyTypeObject, tp_dealloc));
 }
 
+/** The state of the collector: the runtime's up to 3.8, where the main
+ * interpreter stands for all; then each interpreter's. */
+static uint64_t gc_state(const struct pyheap *heap, uint64_t interpreter) {
+  int32_t offset = INTERPRETER(heap, gc);
+  if (offset >= 0)
+    return interpreter + (uint64_t)offset;
+  uint64_t main_interpreter =
+      word(heap, heap->runtime, RUNTIME(heap, interpreters_main));
+  return interpreter == main_interpreter
+             ? heap->runtime + (uint64_t)RUNTIME(heap, gc)
+             : 0;
+}
+
+uint64_t runtime_gc_member(const struct pyheap *heap, uint64_t interpreter,
+                           int32_t offset) {
+  uint64_t gc = gc_state(heap, interpreter);
+  return gc ? word(heap, gc, offset) : 0;
+}
+
 uint64_t runtime_generation(const struct pyheap *heap, uint64_t interpreter,
                             int generation) {
   const struct layout *layout = heap->layout;
-  uint64_t gc = interpreter + (uint64_t)INTERPRETER(heap, gc);
+  uint64_t gc = gc_state(heap, interpreter);
+  uint64_t head = (uint64_t)OFFSET(layout, gc_generation, head);
+  uint64_t size = (uint64_t)SIZEOF(layout, gc_generation);
+  int32_t young = OFFSET(layout, _gc_runtime_state, young);
+
+  if (!gc || layout->free_threaded)
+    return 0;
   if (generation == 3)
-    return gc +
-           (uint64_t)OFFSET(layout, _gc_runtime_state, permanent_generation) +
-           (uint64_t)OFFSET(layout, gc_generation, head);
+    return gc + head +
+           (uint64_t)OFFSET(layout, _gc_runtime_state, permanent_generation);
+  if (young >= 0)
+    return gc + head +
+           (generation ? (uint64_t)OFFSET(layout, _gc_runtime_state, old) +
+                             (uint64_t)(generation - 1) * size
+                       : (uint64_t)young);
+  /* The pointer to the first is right where a distribution has moved them. */
   uint64_t first =
       word(heap, gc, OFFSET(layout, _gc_runtime_state, generation0));
-  return first ? first + (uint64_t)generation *
-                             (uint64_t)SIZEOF(layout, gc_generation)
-               : 0;
+  return first ? first + (uint64_t)generation * size : 0;
 }
 
 struct pyheap_error *runtime_find(struct pyheap *heap) {
   struct found found = {0};
 
   TRY(find_file(heap, &found));
-  struct pyheap_error *error = read_version(heap, &found);
   heap->runtime = heap->info.runtime = found.runtime;
   heap->runtime_file = heap->info.exe = found.file->local;
+  struct pyheap_error *error = find_type_type(heap, &found);
   if (!error)
-    error = check_type_type(heap, &found);
+    error = find_layout(heap, &found);
   symbols_close(found.symbols);
   TRY(error);
-  /* Text comes before types: strings are needed to learn what a class is, and
-   * need the type str only, which is no class. */
+  /* Types were read to read strings with; what a class is can be told now. */
   learn_subtype(heap);
   types_forget(heap);
   TRY(add_root(heap, PYHEAP_ROOT_RUNTIME, heap->runtime, 0));

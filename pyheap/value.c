@@ -203,29 +203,50 @@ static void say_digits(struct words *words, const uint8_t *digits,
     words_say(words, "%09u", groups[--used - 1]);
 }
 
-static void say_int(struct words *words, const struct pyheap *heap,
-                    const struct object *object) {
+/** The digits of an int, 30 bits each; NULL when they cannot be read (or are
+ * none). */
+static const uint8_t *int_digits(const struct pyheap *heap,
+                                 const struct object *object, uint64_t *count,
+                                 bool *negative) {
   const struct layout *layout = heap->layout;
-  int32_t offset = OFFSET(layout, PyLongObject, ob_digit);
   int32_t tag = OFFSET(layout, PyLongObject, lv_tag);
-  uint64_t count;
-  bool negative;
 
   if (tag != FACT_ABSENT) {
     /* Include/cpython/longintrepr.h, 3.12: sign in bits 0 and 1 (2: negative),
      * digits above bit 3. */
     uint64_t value = object_field(object, tag);
-    negative = (value & 3) == 2;
-    count = (value & 3) == 1 ? 0 : value >> 3;
+    *negative = (value & 3) == 2;
+    *count = (value & 3) == 1 ? 0 : value >> 3;
   } else {
     int64_t size =
         (int64_t)object_field(object, OFFSET(layout, PyVarObject, ob_size));
-    negative = size < 0;
-    count = negative ? -(uint64_t)size : (uint64_t)size;
+    *negative = size < 0;
+    *count = size < 0 ? -(uint64_t)size : (uint64_t)size;
   }
-  uint64_t at = object->address + (uint64_t)offset;
-  const uint8_t *digits =
-      count < 1ull << 40 ? heap_memory(heap, at, 4 * count) : NULL;
+  uint64_t at =
+      object->address + (uint64_t)OFFSET(layout, PyLongObject, ob_digit);
+  return *count < 1ull << 40 ? heap_memory(heap, at, 4 * *count) : NULL;
+}
+
+bool int_value(const struct pyheap *heap, const struct object *object,
+               uint32_t *ret) {
+  uint64_t count;
+  bool negative;
+  if (!(object->type->flags & TPFLAGS_LONG_SUBCLASS))
+    return false;
+  const uint8_t *digits = int_digits(heap, object, &count, &negative);
+  if (!digits || negative || count < 1 || count > 2 ||
+      (count == 2 && load_u32(digits + 4) > 3))
+    return false;
+  *ret = load_u32(digits) | (count == 2 ? load_u32(digits + 4) << 30 : 0);
+  return true;
+}
+
+static void say_int(struct words *words, const struct pyheap *heap,
+                    const struct object *object) {
+  uint64_t count;
+  bool negative;
+  const uint8_t *digits = int_digits(heap, object, &count, &negative);
   if (count && !digits)
     words_say(words, "<int that cannot be read>");
   else
@@ -286,10 +307,17 @@ static int first_line(const struct pyheap *heap, const struct object *code) {
   return (int32_t)(uint32_t)object_field(code, offset);
 }
 
+/** The qualified name from 3.11 on. */
+static void say_code_name(struct words *words, const struct pyheap *heap,
+                          const struct object *code) {
+  int32_t name = OFFSET(heap->layout, PyCodeObject, co_qualname);
+  say_member(words, heap, code,
+             name >= 0 ? name : OFFSET(heap->layout, PyCodeObject, co_name));
+}
+
 static void say_code(struct words *words, const struct pyheap *heap,
                      const struct object *code) {
-  say_member(words, heap, code,
-             OFFSET(heap->layout, PyCodeObject, co_qualname));
+  say_code_name(words, heap, code);
   say_place(words, heap, code, first_line(heap, code));
 }
 
@@ -327,45 +355,104 @@ static int find_line(const uint8_t *table, uint64_t size, int line,
   return line;
 }
 
+/** The bytes of a bytes object. */
+static const uint8_t *bytes_data(const struct pyheap *heap, uint64_t address,
+                                 uint64_t *size) {
+  struct object object;
+  const char *why;
+  if (!object_load(heap, address, &object, &why) ||
+      !(object.type->flags & TPFLAGS_BYTES_SUBCLASS))
+    return NULL;
+  *size = object_size_field(&object);
+  return heap_memory(
+      heap,
+      address + (uint64_t)OFFSET(heap->layout, PyBytesObject, ob_sval), *size);
+}
+
+/** The line of bytecode offset AT: co_linetable of 3.10, pairs of a length in
+ * bytes and a line delta, -128 for no line; up to 3.9 co_lnotab, where a pair
+ * counts from its own end on (Objects/lnotab_notes.txt). */
+static int find_old_line(const struct pyheap *heap, const struct object *code,
+                         int line, int at) {
+  const struct layout *layout = heap->layout;
+  bool starts = layout->version < 0x030a;
+  uint64_t size;
+  const uint8_t *pairs = bytes_data(
+      heap, FIELD(layout, code, PyCodeObject, co_linetable), &size);
+  int passed = 0;
+  for (uint64_t i = 0; pairs && i + 2 <= size; i += 2) {
+    int8_t delta = (int8_t)pairs[i + 1];
+    passed += pairs[i];
+    if (starts && passed > at)
+      return line;
+    if (delta != -128)
+      line += delta;
+    if (!starts && passed > at)
+      return line;
+  }
+  return line;
+}
+
+static int frame_object_line(const struct pyheap *heap,
+                             const struct object *code, uint64_t frame) {
+  const struct layout *layout = heap->layout;
+  const uint8_t *at = heap_memory(
+      heap, frame + (uint64_t)OFFSET(layout, PyFrameObject, f_lasti), 4);
+  int lasti = at ? (int32_t)load_u32(at) : -1;
+  int line = first_line(heap, code);
+  if (lasti < 0)
+    return line;
+  /* From 3.10 on it counts instructions of 2 bytes. */
+  return find_old_line(heap, code, line,
+                       layout->version >= 0x030a ? 2 * lasti : lasti);
+}
+
 static int frame_line(const struct pyheap *heap, const struct object *code,
                       uint64_t frame) {
   const struct layout *layout = heap->layout;
   int line = first_line(heap, code);
-  const uint8_t *prev = heap_memory(
-      heap, frame + (uint64_t)OFFSET(layout, _PyInterpreterFrame, prev_instr),
-      8);
-  struct object table;
-  const char *why;
+  int32_t offset = OFFSET(layout, _PyInterpreterFrame, prev_instr);
+  if (offset < 0)
+    offset = OFFSET(layout, _PyInterpreterFrame, instr_ptr);
+  const uint8_t *at = heap_memory(heap, frame + (uint64_t)offset, 8);
   uint64_t start = code->address +
                    (uint64_t)OFFSET(layout, PyCodeObject, co_code_adaptive);
-  if (!prev || load_u64(prev) < start ||
-      !object_load(heap,
-                   FIELD(layout, code, PyCodeObject, co_linetable), &table,
-                   &why))
+  uint64_t size;
+  const uint8_t *table = bytes_data(
+      heap, FIELD(layout, code, PyCodeObject, co_linetable), &size);
+  if (!at || !table || load_u64(at) < start)
     return line;
-  uint64_t size = object_size_field(&table);
-  const uint8_t *bytes = heap_memory(
-      heap, table.address + (uint64_t)OFFSET(layout, PyBytesObject, ob_sval),
-      size);
-  return bytes ? find_line(bytes, size, line,
-                           (int64_t)(load_u64(prev) - start) / 2)
-               : line;
+  return find_line(table, size, line, (int64_t)(load_u64(at) - start) / 2);
 }
 
-/** "handler (app.py:42)" for the interpreter frame at FRAME. */
+/** The code of a frame; the lowest bits of a 3.14 stack reference are flags
+ * (pycore_stackref.h). */
+static uint64_t frame_code(const struct pyheap *heap, uint64_t frame) {
+  const struct layout *layout = heap->layout;
+  int32_t offset = OFFSET(layout, _PyInterpreterFrame, f_code);
+  if (heap_has_frame_objects(heap))
+    offset = OFFSET(layout, PyFrameObject, f_code);
+  else if (offset < 0)
+    offset = OFFSET(layout, _PyInterpreterFrame, f_executable);
+  const uint8_t *bytes = heap_memory(heap, frame + (uint64_t)offset, 8);
+  return bytes ? load_u64(bytes) & ~3ull : 0;
+}
+
+/** "handler (app.py:42)" for a frame object up to 3.10, then for an interpreter
+ * frame. */
 static void say_frame(struct words *words, const struct pyheap *heap,
                       uint64_t frame) {
-  const struct layout *layout = heap->layout;
-  const uint8_t *code_at = heap_memory(
-      heap, frame + (uint64_t)OFFSET(layout, _PyInterpreterFrame, f_code), 8);
   struct object code;
   const char *why;
-  if (!code_at || !object_load(heap, load_u64(code_at), &code, &why)) {
+  if (!object_load(heap, frame_code(heap, frame), &code, &why)) {
     words_say(words, "?");
     return;
   }
-  say_member(words, heap, &code, OFFSET(layout, PyCodeObject, co_qualname));
-  say_place(words, heap, &code, frame_line(heap, &code, frame));
+  say_code_name(words, heap, &code);
+  say_place(words, heap, &code,
+            heap_has_frame_objects(heap)
+                ? frame_object_line(heap, &code, frame)
+                : frame_line(heap, &code, frame));
 }
 
 static void say_c_string(struct words *words, const struct pyheap *heap,
@@ -470,6 +557,7 @@ void say_value(struct words *words, const struct pyheap *heap,
   enum object_kind kind =
       object->type->known ? object->type->known->kind : KIND_OTHER;
   const struct type *type;
+  uint32_t number;
 
   if (words->depth++ > 4)
     return;
@@ -479,11 +567,7 @@ void say_value(struct words *words, const struct pyheap *heap,
     break;
   case KIND_BOOL:
     words_say(words, "%s",
-              object_field(object, OFFSET(layout, PyVarObject, ob_size)) &&
-                      load_u32(object->bytes +
-                               OFFSET(layout, PyLongObject, ob_digit))
-                  ? "True"
-                  : "False");
+              int_value(heap, object, &number) && number ? "True" : "False");
     break;
   case KIND_INT:
     say_int(words, heap, object);
@@ -537,7 +621,10 @@ void say_value(struct words *words, const struct pyheap *heap,
     say_member(words, heap, object, OFFSET(layout, PyModuleObject, md_name));
     break;
   case KIND_FRAME:
-    say_frame(words, heap, FIELD(layout, object, PyFrameObject, f_frame));
+    say_frame(words, heap,
+              heap_has_frame_objects(heap)
+                  ? object->address
+                  : FIELD(layout, object, PyFrameObject, f_frame));
     break;
   case KIND_GENERATOR:
     say_generator(words, heap, object);

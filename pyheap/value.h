@@ -27,6 +27,9 @@ void say_text(struct words *words, const struct pyheap *heap, uint64_t address);
 /** See pyheap_value(). */
 void say_value(struct words *words, const struct pyheap *heap,
                const struct object *object);
+/** An int of 32 bits; false when it is larger or negative. */
+bool int_value(const struct pyheap *heap, const struct object *object,
+               uint32_t *ret);
 int64_t object_length(const struct pyheap *heap, const struct object *object);
 
 #endif

@@ -16,14 +16,10 @@ const struct layout *const layouts[] = {
     NULL,
 };
 
-const struct layout *layout_find(uint32_t hexversion, bool debug,
-                                 bool free_threaded) {
-  uint16_t version = hexversion >> 16;
-  for (const struct layout *const *layout = layouts; *layout; layout++)
-    if ((*layout)->version == version && (*layout)->debug == debug &&
-        (*layout)->free_threaded == free_threaded)
-      return *layout;
-  return NULL;
+bool layout_is_for(const struct layout *layout, uint32_t hexversion,
+                   bool free_threaded) {
+  return layout->version == hexversion >> 16 &&
+         layout->free_threaded == free_threaded;
 }
 
 static const struct {

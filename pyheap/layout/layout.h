@@ -43,9 +43,9 @@ struct layout {
 /** sizeof(STRUCTURE) in bytes, or FACT_ABSENT. */
 #define SIZEOF(layout, structure) ((layout)->facts[FACT_##structure##__SIZE])
 
-/** The layout for a build, or NULL: then the version is not supported. */
-const struct layout *layout_find(uint32_t hexversion, bool debug,
-                                 bool free_threaded);
+/** Whether LAYOUT may be that of a build of sys.hexversion HEXVERSION. */
+bool layout_is_for(const struct layout *layout, uint32_t hexversion,
+                   bool free_threaded);
 /** The layouts there are: NULL behind the last. */
 extern const struct layout *const layouts[];
 /** "PyListObject", "ob_item" (or "" for the size) of a fact. */

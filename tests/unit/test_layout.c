@@ -15,38 +15,42 @@
 
 #include "pyheap/layout/layout.h"
 
+/** The layouts that may be those of a build; how many there are. */
+static size_t candidates(uint32_t hexversion, bool free_threaded,
+                         const struct layout **last) {
+  size_t count = 0;
+  for (size_t i = 0; layouts[i]; i++)
+    if (layout_is_for(layouts[i], hexversion, free_threaded)) {
+      *last = layouts[i];
+      count++;
+    }
+  return count;
+}
+
 static void test_find(void **state) {
   (void)state;
-  const struct layout *release = layout_find(0x030b02f0, false, false);
-  const struct layout *debug = layout_find(0x030b02f0, true, false);
-  assert_non_null(release);
-  assert_non_null(debug);
-  assert_ptr_not_equal(release, debug);
-  assert_int_equal(release->version, 0x030b);
-  assert_false(release->debug);
-  assert_true(debug->debug);
+  const struct layout *layout = NULL;
+  assert_int_equal(candidates(0x030b02f0, false, &layout), 2);
+  assert_int_equal(layout->version, 0x030b);
 }
 
 /** Never the nearest one, never the latest one. */
 static void test_unknown(void **state) {
   (void)state;
-  assert_null(layout_find(0, false, false));
-  assert_null(layout_find(UINT32_MAX, false, false));
-  assert_null(layout_find(0x02071200, false, false));
-  assert_null(layout_find(0x03630000, false, false));
-  assert_null(layout_find(0x030b02f0, false, true));
+  const struct layout *layout;
+  assert_int_equal(candidates(0, false, &layout), 0);
+  assert_int_equal(candidates(UINT32_MAX, false, &layout), 0);
+  assert_int_equal(candidates(0x02071200, false, &layout), 0);
+  assert_int_equal(candidates(0x03630000, false, &layout), 0);
+  assert_int_equal(candidates(0x030b02f0, true, &layout), 0);
 }
 
-/** Every table can be found, by what it says of itself. */
-static void test_each_is_found(void **state) {
+/** Every table says what it is. */
+static void test_each_is_named(void **state) {
   (void)state;
   for (size_t i = 0; layouts[i]; i++) {
-    const struct layout *layout = layouts[i];
-    assert_ptr_equal(layout_find((uint32_t)layout->version << 16, layout->debug,
-                                 layout->free_threaded),
-                     layout);
-    assert_true(strlen(layout->name) > 0);
-    assert_true(strlen(layout->source) > 0);
+    assert_true(strlen(layouts[i]->name) > 0);
+    assert_true(strlen(layouts[i]->source) > 0);
   }
 }
 
@@ -85,7 +89,7 @@ int main(void) {
   const struct CMUnitTest layout[] = {
       cmocka_unit_test(test_find),
       cmocka_unit_test(test_unknown),
-      cmocka_unit_test(test_each_is_found),
+      cmocka_unit_test(test_each_is_named),
       cmocka_unit_test(test_offsets_inside),
       cmocka_unit_test(test_eternal),
   };
