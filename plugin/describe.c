@@ -75,7 +75,7 @@ struct search {
   uint64_t target;
   uint64_t wanted; /**< Stop after so many. */
   uint64_t found;
-  struct pyheap_name names[NAMES_SHOWN];
+  struct pyheap_reference references[NAMES_SHOWN];
 };
 
 static bool search_reference(void *context,
@@ -85,7 +85,7 @@ static bool search_reference(void *context,
   if (reference->target != search->target)
     return true;
   if (search->found < NAMES_SHOWN)
-    search->names[search->found] = reference->name;
+    search->references[search->found] = *reference;
   return ++search->found < search->wanted;
 }
 
@@ -111,13 +111,17 @@ void describe_references(struct buffer *text, const struct pyheap *heap,
   uint64_t shown = search.found < NAMES_SHOWN ? search.found : NAMES_SHOWN;
   for (uint64_t i = 0; i < shown; i++) {
     buffer_add(text, i ? ", " : "");
-    describe_name(text, heap, search.names[i]);
+    describe_name(text, heap, search.references[i].name);
+    /* The stack of a frame that runs may end below this entry. */
+    if (search.references[i].kind == PYHEAP_PROBABLE &&
+        search.references[i].name.form == PYHEAP_NAME_STACK)
+      buffer_add(text, "?");
   }
   if (search.found > shown)
     buffer_format(text, ", " ELLIPSIS " %" PRIu64 " more",
                   search.found - shown);
   if (shown)
-    buffer_add(text, is_contained(search.names[0].form) ? " in " : " of ");
+    buffer_add(text, is_contained(search.references[0].name.form) ? " in " : " of ");
 }
 
 void describe_refcount(struct buffer *text, int64_t refcount) {
