@@ -70,7 +70,7 @@ const char *pyheap_root_name(const struct pyheap *heap, pyheap_node node) {
   return root->name ? root->name : "?";
 }
 
-/** "static NAME in FILE", by the symbols of the file that holds the variable.
+/** "NAME in FILE", by the symbols of the file that holds the variable.
  * The symbols of one file are kept: names are asked for in a row. */
 static void say_static(struct words *words, const struct pyheap *heap,
                        uint64_t address) {
@@ -94,17 +94,20 @@ static void say_static(struct words *words, const struct pyheap *heap,
       symbol = symbols_name_at(
           heap->symbols,
           address - file->start + symbols_base(heap->symbols), &offset);
-    words_say(words, "static ");
-    if (symbol && offset < 1 << 16)
-      words_say(words, offset ? "%s+0x%llx" : "%s", symbol,
-                (unsigned long long)offset);
+    /* A stripped file has but its exported symbols: what lies behind one is
+     * another variable. */
+    const uint8_t *word = heap_memory(heap, address, 8);
+    if (heap->interned && word && load_u64(word) == heap->interned)
+      words_say(words, "dict of interned strings");
+    else if (symbol && !offset)
+      words_say(words, "%s", symbol);
     else
       words_say(words, "+0x%llx", (unsigned long long)(address - file->start));
     words_say(words, " in ");
     words_say_utf8(words, name);
     return;
   }
-  words_say(words, "static 0x%llx", (unsigned long long)address);
+  words_say(words, "0x%llx", (unsigned long long)address);
 }
 
 struct pyheap_error *pyheap_name_text(const struct pyheap *heap,

@@ -252,7 +252,7 @@ enum pyheap_name_form {
   PYHEAP_NAME_LOCAL,     /**< value: address of a str:   local req */
   PYHEAP_NAME_STACK,     /**< value: the index:          stack 2 */
   PYHEAP_NAME_OFFSET,    /**< value: byte offset:        +0x28? */
-  PYHEAP_NAME_STATIC,    /**< value: address of a C variable: static NAME */
+  PYHEAP_NAME_STATIC,    /**< value: address of a C variable: NAME in FILE */
 };
 
 struct pyheap_name {
