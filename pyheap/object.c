@@ -80,7 +80,12 @@ bool object_load(const struct pyheap *heap, uint64_t address,
     *why = "references to memory that is no object";
     return false;
   }
-  if (object->available < object->type->basicsize) {
+  /* A static type is smaller than what its own type says: it is no
+   * PyHeapTypeObject. */
+  uint64_t size = object->type->flags & TPFLAGS_TYPE_SUBCLASS
+                      ? (uint64_t)SIZEOF(heap->layout, PyTypeObject)
+                      : object->type->basicsize;
+  if (object->available < size) {
     *why = "objects that are cut off";
     return false;
   }
@@ -324,8 +329,9 @@ static void visit_members(struct visit *visit, const struct object *object,
  * like an object probably is referred to. */
 static void scan_unknown(struct visit *visit, const struct object *object) {
   const struct type *type = object->type;
-  for (uint64_t at = (type->scan_start + 7) & ~7ull; at + 8 <= type->scan_end;
-       at += 8) {
+  uint64_t end = type->scan_end < object->available ? type->scan_end
+                                                    : object->available;
+  for (uint64_t at = (type->scan_start + 7) & ~7ull; at + 8 <= end; at += 8) {
     if ((int64_t)at == type->dictoffset || (int64_t)at == type->weaklistoffset)
       continue;
     uint64_t word = load_u64(object->bytes + at);
