@@ -1,9 +1,12 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
-# Reads the facts of facts.def from the DWARF of an interpreter, with gdb.
+# Reads the facts of the facts*.def from the DWARF of an interpreter, with gdb.
 #
-#   probe.sh PYTHON           writes cpython_*.c to standard output
+#   probe.sh [--first VERSION] [--last VERSION] PYTHON
+#                             writes cpython_*.c to standard output; with the
+#                             versions, 3.13.5, that it is for when they are not
+#                             all of 3.13
 #   probe.sh --check PYTHON   compares with the built-in values; exit 1 when
 #                             they differ, 2 when nothing can be compared
 #   probe.sh --values PYTHON  prints "fact value" lines
@@ -18,16 +21,21 @@ here=$(cd "$(dirname "$0")" && pwd)
 gdb=${GDB:-gdb}
 
 usage() {
-  echo "usage: probe.sh [--check|--values] PYTHON" >&2
+  echo "usage: probe.sh [--check|--values] [--first V] [--last V] PYTHON" >&2
   exit 2
 }
 
-mode=write
-case ${1-} in
---check) mode=check; shift ;;
---values) mode=values; shift ;;
--*) usage ;;
-esac
+mode=write first='' last=''
+while [ $# -gt 1 ]; do
+  case $1 in
+  --check) mode=check ;;
+  --values) mode=values ;;
+  --first) first=$2; shift ;;
+  --last) last=$2; shift ;;
+  *) usage ;;
+  esac
+  shift
+done
 [ $# -eq 1 ] || usage
 . "$here/probe_common.sh"
 describe_python "$1"
@@ -74,14 +82,7 @@ build_id=$(readelf -n "$program" 2>/dev/null |
   awk '/Build ID:/ { print $3; exit }')
 case $mode in
 values) cat "$work/values" ;;
-check)
-  # The very interpreter that the data file was made from must agree in all.
-  scope=common
-  if grep -q "build-id ${build_id:-none}" "$here/$layout.c" 2>/dev/null; then
-    scope=all
-  fi
-  compare_values "$work/values" "$scope"
-  ;;
+check) compare_values "$work/values" "$build_id" ;;
 write)
   write_layout "$work/values" \
     "DWARF of ${program##*/}, $full_version, build-id ${build_id:-none}"

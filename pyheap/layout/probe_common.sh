@@ -3,8 +3,10 @@
 # What probe.sh and probe_headers.sh share; sourced by them, with $here set to
 # this directory.
 
-# Sets python, full_version, major, minor, debug, free_threaded, layout (the
-# name of the data file without .c), ext_suffix, dynload and include.
+# Sets python, full_version, major, minor, hexversion, debug, free_threaded,
+# trace_refs, layout (the name of the data file without .c), label, ext_suffix,
+# dynload and include.  With first and last set to versions, "3.13.5", the
+# layout is that of these and those between; without, of all of 3.13.
 describe_python() {
   python=$(command -v "$1") || {
     echo "$1: no such program" >&2
@@ -16,6 +18,8 @@ var = sysconfig.get_config_var
 print("full_version=\"%s\"" % sys.version.split()[0])
 print("major=%d" % sys.version_info[0])
 print("minor=%d" % sys.version_info[1])
+print("hexversion=0x%08x" % sys.hexversion)
+print("trace_refs=%d" % hasattr(sys, "getobjects"))
 print("debug=%d" % hasattr(sys, "gettotalrefcount"))
 print("free_threaded=%d" % bool(var("Py_GIL_DISABLED")))
 print("ext_suffix=\"%s\"" % (var("EXT_SUFFIX") or ".so"))
@@ -23,22 +27,47 @@ print("dynload=\"%s\"" % (var("DESTSHARED") or ""))
 print("include=\"%s\"" % sysconfig.get_path("include"))
 ')
   eval "$facts_of_python"
-  layout=cpython_${major}_${minor}
   label=$major.$minor
+  if [ -n "${first-}" ]; then
+    label=$first
+  fi
   if [ "$free_threaded" = 1 ]; then
-    layout=${layout}_free_threaded
-    label="$label free-threaded"
+    label=${label}t
+  fi
+  if [ "$trace_refs" = 1 ]; then
+    label="$label trace-refs"
   fi
   if [ "$debug" = 1 ]; then
-    layout=${layout}_debug
     label="$label debug"
   fi
+  layout=cpython_$(echo "$label" | tr '. -' '___')
+}
+
+# The value of sys.hexversion of the final version $1, "3.13.5".
+hexversion_of() {
+  echo "$1" | awk -F . '{ printf "0x%02x%02x%02xf0", $1, $2, $3 }'
+}
+
+as_bool() {
+  if [ "$1" = 1 ]; then echo true; else echo false; fi
+}
+
+# The data files that are for the described interpreter.
+data_files() {
+  version=$(printf '0x%02x%02x' "$major" "$minor")
+  for data in "$here/cpython_${major}_${minor}"[._t]*c; do
+    if grep -q "\.version = $version," "$data" &&
+      grep -q "\.debug = $(as_bool "$debug")," "$data" &&
+      grep -q "\.free_threaded = $(as_bool "$free_threaded")," "$data" &&
+      grep -q "\.trace_refs = $(as_bool "$trace_refs")," "$data"; then
+      echo "$data"
+    fi
+  done
 }
 
 list_spellings() {
-  set -- "$here/facts.def"
-  [ ! -f "$here/facts_modules.def" ] || set -- "$@" "$here/facts_modules.def"
-  awk -f "$here/probe_facts.awk" "$@"
+  awk -f "$here/probe_facts.awk" \
+    "$here/facts.def" "$here/facts_modules.def" "$here/facts_self.def"
 }
 
 # Turns spellings into gdb commands that print "@ fact value".
@@ -51,20 +80,42 @@ emit_gdb() {
     }'
 }
 
-# Prints where the values in file $1 and the built-in ones differ.  Structures
-# that only one of them has are no difference unless $2 is "all": another build
-# may lack a module, and headers lack what is private.
+# Compares the values in file $1 with the built-in ones: agrees when one of the
+# data files for this kind of build does.  Prints the differences from the most
+# alike one.  The very interpreter that a file was made from (build-id $2, if
+# given) must agree in all its facts.
 compare_values() {
-  data=$here/$layout.c
-  if [ ! -f "$data" ]; then
+  best=
+  for data in $(data_files); do
+    scope=common
+    if [ -n "${2-}" ] && grep -q "build-id $2" "$data"; then
+      scope=all
+    fi
+    status=0
+    compare_with "$data" "$1" "$scope" >"$work/compared" || status=$?
+    differ=$(sed -n 's/.* \([0-9]*\) differ$/\1/p' "$work/compared")
+    if [ -z "$best" ] || [ "$differ" -lt "$best" ]; then
+      best=$differ best_status=$status
+      mv "$work/compared" "$work/best"
+    fi
+  done
+  if [ -z "$best" ]; then
     echo "no built-in layout for $full_version ($layout.c)" >&2
     return 2
   fi
+  cat "$work/best"
+  return "$best_status"
+}
+
+# Prints where data file $1 and the values in file $2 differ.  Structures that
+# only one of them has are no difference unless $3 is "all": another build may
+# lack a module, and headers lack what is private.
+compare_with() {
   {
     list_spellings | awk -F '\t' '{ print "structure", $1, $2 }'
-    sed -n 's/^ *\[\(FACT_[A-Za-z0-9_]*\)\] = \([0-9]*\),$/old \1 \2/p' "$data"
-    sed 's/^/new /' "$1"
-  } | awk -v all="$([ "$2" = all ] && echo 1)" -v data="$layout.c" '
+    sed -n 's/^ *\[\(FACT_[A-Za-z0-9_]*\)\] = \([0-9]*\),$/old \1 \2/p' "$1"
+    sed 's/^/new /' "$2"
+  } | awk -v all="$([ "$3" = all ] && echo 1)" -v data="${1##*/}" '
     function differ(fact, old, new) {
       differences++
       printf "%s: %s has %s, the interpreter %s\n", fact, data, old, new
@@ -84,14 +135,18 @@ compare_values() {
       for (fact in old)
         if (!(fact in new) && (all || structure[fact] in has_new))
           differ(fact, old[fact], "absent")
-      printf "%d facts compared, %d differ\n", compared, differences
+      printf "%s: %d facts compared, %d differ\n", data, compared, differences
       exit !compared ? 2 : differences > 0
     }'
 }
 
 # Writes the data file: values in file $1, provenance $2.
 write_layout() {
-  as_bool() { if [ "$1" = 1 ]; then echo true; else echo false; fi; }
+  from=$(hexversion_of "${first:-$major.$minor.0}")
+  to=$(printf '0x%02x%02xffff' "$major" "$minor")
+  if [ -n "${last-}" ]; then
+    to=$(hexversion_of "$last")
+  fi
   cat <<END
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Written by probe.sh; do not edit.
@@ -108,8 +163,11 @@ const struct layout layout_$layout = {
     .name = "$label",
     .source = "$2",
     .version = $(printf '0x%02x%02x' "$major" "$minor"),
+    .hex_first = $from,
+    .hex_last = $to,
     .debug = $(as_bool "$debug"),
     .free_threaded = $(as_bool "$free_threaded"),
+    .trace_refs = $(as_bool "$trace_refs"),
     .facts = {
         [0 ... FACT_COUNT - 1] = FACT_ABSENT,
 END

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
-# Reads facts.def and facts_modules.def; prints one line for every way in which
+# Reads the facts*.def; prints one line for every way in which
 # a fact can be spelled, fields separated by tabs:
 #
 #   fact   structure   source file or "-"   type   member path, "-" for sizeof
@@ -70,6 +70,16 @@ function malformed() {
   for (i = 1; i <= types; i++)
     for (j = 1; j <= paths; j++)
       spell(trim(part[1]), trim(part[2]), trim(type[i]), trim(path[j]))
+  next
+}
+
+/^FACT_SELF\(/ {
+  if (!match($0, /\([^)]*\)/)) { malformed(); next }
+  if (split(substr($0, RSTART + 1, RLENGTH - 2), part, ",") != 4) {
+    malformed(); next
+  }
+  spell("_Py_DebugOffsets", trim(part[1]) "_" trim(part[2]),
+        "struct _Py_DebugOffsets", trim(part[1]) "." trim(part[2]))
   next
 }
 

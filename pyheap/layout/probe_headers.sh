@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
-# Reads those facts of facts.def that an interpreter's own C headers know, for
+# Reads those facts of the facts*.def that an interpreter's own C headers know, for
 # interpreters without debug information: compiles offsetof against them.
 #
 #   probe_headers.sh PYTHON          prints "fact value" lines
@@ -10,7 +10,7 @@
 #                                    compared
 #
 # CC names the compiler (gcc); INCLUDE the directory of Python.h where PYTHON
-# does not know it.
+# does not know it.  CPPFLAGS=-DPy_GIL_DISABLED reads them for another build.
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -67,7 +67,7 @@ awk -F '\t' '{
 }' "$work/spellings" >"$work/lines"
 
 compile() {
-  "$cc" -std=gnu11 -w -fmax-errors=0 -DPy_BUILD_CORE -I"$include" \
+  "$cc" -std=gnu11 -w ${CPPFLAGS-} -fmax-errors=0 -DPy_BUILD_CORE -I"$include" \
     -I"$include/internal" "$@" 2>"$work/errors"
 }
 
@@ -97,7 +97,7 @@ fi
 "$work/probe" | awk '!seen[$1]++' >"$work/values"
 
 if [ "$mode" = check ]; then
-  compare_values "$work/values" common
+  compare_values "$work/values"
 else
   cat "$work/values"
 fi
