@@ -20,6 +20,9 @@
  * - "while" looks whether Ctrl-C was pressed; a command that was interrupted
  *   ends with gdb's own "Quit".
  * - "pipe" leaves two convenience variables behind, which are put back.
+ * - Inside "frame apply" gdb's width is unlimited.  So it is asked for outside,
+ *   in the user's language, where the word "width" must not be quoted: a
+ *   convenience variable holds it.
  * - muppy.so is loaded when it is needed first: a gdb that never is asked for
  *   Python objects pays nothing and can use another JIT reader.
  */
@@ -122,12 +125,10 @@ static void write_collect(FILE *out, const char *program) {
     fprintf(out, strchr("\\`", *program) ? "\\%c" : "%c", *program);
   fprintf(out,
           "`\n"
-          "  append binary value /proc/self/fd/%d `%c`\n"
-          "  append binary value /proc/self/fd/%d $_gdb_setting(`width`)\n"
           "  append binary value /proc/self/fd/%d `%c$arg0`\n"
+          "  set $_muppy_setting = `width`\n"
           "  set $_muppy_sent = 0\n" HUSH,
-          GDB_FD_REQUEST, ITEM_WIDTH, GDB_FD_REQUEST, GDB_FD_REQUEST,
-          ITEM_TEXT);
+          GDB_FD_REQUEST, ITEM_TEXT);
   end_definition(out, "_muppy_begin");
 
   begin_definition(out, "_muppy_add");
@@ -150,6 +151,11 @@ static void write_send(FILE *out) {
           "  set $_shell_exitsignal = $_muppy_signal\n" HUSH,
           GDB_FD_FILES);
   end_definition(out, "_muppy_files");
+
+  begin_definition(out, "_muppy_tag_width");
+  fprintf(out, "  append binary value /proc/self/fd/%d `%c`\n" HUSH,
+          GDB_FD_REQUEST, ITEM_WIDTH);
+  end_definition(out, "_muppy_tag_width");
 
   /* No frame twice: gdb would remember it and not ask about it again. */
   begin_definition(out, "_muppy_call");
@@ -176,6 +182,9 @@ static void write_run(FILE *out) {
           "  if $_muppy_sent < $arg0\n"
           "    skip -fi muppy 'muppy: gdb cannot pass these arguments on'\n"
           "  end\n"
+          "  " ASIDE "_muppy_tag_width\n"
+          "  append binary value /proc/self/fd/%d "
+          "$_gdb_setting($_muppy_setting)\n"
           "  " ASIDE "_muppy_files\n"
           "  " ASIDE "_muppy_call %c\n"
           "  " ASIDE "_muppy_receive\n"
@@ -194,8 +203,8 @@ static void write_run(FILE *out) {
           "  if 0 < $muppy_status\n"
           "    _muppy_fail\n"
           "  end\n",
-          TRIGGER_RUN, TRIGGER_AGAIN, GDB_FD_OUTPUT, COMMAND_CANCELED - 1,
-          TRIGGER_QUIT);
+          GDB_FD_REQUEST, TRIGGER_RUN, TRIGGER_AGAIN, GDB_FD_OUTPUT,
+          COMMAND_CANCELED - 1, TRIGGER_QUIT);
   end_definition(out, "_muppy_run");
 }
 

@@ -150,8 +150,8 @@ class Session:
         return result.returncode, result.stdout
 
     def check(self, name, condition, output):
-        self.results.check("%s, %s" % (self.name, name), bool(condition),
-                           str(output)[-1500:])
+        return self.results.check("%s, %s" % (self.name, name), bool(condition),
+                                  str(output)[-1500:])
 
     def terminal(self, environment=None):
         return Terminal(self.command("-iex", "set style enabled off", "-x", MUPPY_GDB,
@@ -186,6 +186,40 @@ def test_answers(session):
     session.check("exit status of an error", status == 1, out)
     status, out = session.batch(["muppy info", "print $muppy_status"])
     session.check("status of success", "$1 = 0" in out, out)
+
+
+def test_width(session):
+    status, out = session.batch(["muppy filter Marker -limit 1"])
+    marker = re.search(r"^0x[0-9a-f]+", out, re.M)
+    if not session.check("an address to ask for", marker, out):
+        return
+    ask = ["muppy summary", "muppy refs %s -depth 8" % marker.group(0)]
+    for commands, what in [([], ""), (["set language pascal"], " in Pascal"),
+                           (["set language ada"], " in Ada")]:
+        status, out = session.batch(["set width 60", *commands, "echo begin\\n", *ask])
+        lines = out.partition("begin\n")[2].split("\n")
+        session.check("no line is wider than the screen" + what, status == 0
+                      and len(lines) > 10 and max(map(len, lines)) <= 60, out)
+    status, out = session.batch(["set width 0", "echo begin\\n", *ask])
+    session.check("unlimited width", max(map(len, out.partition("begin")[2].split(
+        "\n"))) > 60, out)
+
+
+def test_files(session):
+    home = os.path.join(session.directory, "home")
+    inside = os.path.join(home, "inside")
+    os.makedirs(inside, exist_ok=True)
+    status, out = session.batch(
+        ["cd " + inside, "muppy info -output here", "cd ..",
+         "muppy info -output there", "muppy info -output inside/below",
+         "muppy info -output ~/at-home", 'muppy info -output "a blank"',
+         "muppy info -output inside/../there -force"],
+        environment={"HOME": home})
+    session.check("files are relative to gdb's directory", status == 0
+                  and set(os.listdir(inside)) == {"here", "below"}
+                  and set(os.listdir(home)) == {"inside", "there", "at-home", "a blank"},
+                  "%s %s %s" % (os.listdir(home), os.listdir(inside), out))
+    shutil.rmtree(home)
 
 
 def test_expressions(session):
@@ -458,7 +492,7 @@ def test_live(session):
                       or "muppy: there is no core file and no process" in out, out)
 
 
-TESTS = [test_answers, test_expressions, test_help, test_untouched, test_mi,
+TESTS = [test_answers, test_width, test_files, test_expressions, test_help, test_untouched, test_mi,
          test_no_program, test_helper, test_readers, test_limits, test_terminal,
          test_end, test_live]
 
