@@ -16,7 +16,7 @@ static bool mark_bit(const struct pyheap *heap, uint64_t address,
   const struct memory_range *range = memory_range_at(&heap->memory, address);
   if (!range || !(range->flags & MEMORY_OBJECTS) || address % MEMORY_GRANULE)
     return false;
-  *bit = range->bit + (address - range->start) / MEMORY_GRANULE;
+  *bit = range->bit + address / MEMORY_GRANULE - range->start / MEMORY_GRANULE;
   return true;
 }
 
@@ -84,7 +84,7 @@ uint64_t heap_bit_address(const struct pyheap *heap, uint64_t bit) {
       high = middle;
     }
   }
-  return found->start + (bit - found->bit) * MEMORY_GRANULE;
+  return (found->start / MEMORY_GRANULE + bit - found->bit) * MEMORY_GRANULE;
 }
 
 uint64_t heap_number_address(const struct pyheap *heap, uint32_t number) {

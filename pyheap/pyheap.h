@@ -78,12 +78,22 @@ struct pyheap_file {
   uint64_t text_start; /**< Address of its first mapped byte, or of .text. */
 };
 
+/** Where a region's bytes are to be had. */
+enum pyheap_region_source {
+  PYHEAP_REGION_READER,     /**< From the debugger. */
+  PYHEAP_REGION_FILE_FIRST, /**< From its file where that is the same, which is
+                                 quicker; else from the debugger. */
+  PYHEAP_REGION_FILE,       /**< From its file or not at all: the debugger might
+                                 make up zeros. */
+};
+
 /** One mapping of the target, as a debugger lists them. */
 struct pyheap_region {
   uint64_t start, end;
   uint64_t offset;     /**< Of START in the file, bytes. */
-  const char *path;    /**< The mapped file on this machine, or NULL. */
+  const char *path;    /**< The mapped file as the target names it, or NULL. */
   bool writable;
+  enum pyheap_region_source source;
 };
 
 /** What to read: a core file, else a process, else (or where this process may
@@ -99,6 +109,7 @@ struct pyheap_target {
   size_t file_count;
   const struct pyheap_region *regions; /**< What the reader can read. */
   size_t region_count;
+  uint64_t entry; /**< With regions: where the program starts, 0: unknown. */
   unsigned threads;  /**< 0: as many as there are processors. */
 };
 
