@@ -210,10 +210,26 @@ static struct pyheap_error *make_disjoint(struct memory *memory) {
   return NULL;
 }
 
+/** The first range that ends behind ADDRESS. */
+static size_t find_range(const struct memory *memory, uint64_t address) {
+  size_t low = 0, high = memory->range_count;
+  while (low < high) {
+    size_t middle = low + (high - low) / 2;
+    if (memory->ranges[middle].end > address)
+      high = middle;
+    else
+      low = middle + 1;
+  }
+  return low;
+}
+
 /** Fills the table from 1 MiB chunks of address space to the first range that
- * ends behind the chunk's start. */
+ * ends behind the chunk's start.  Chunks of missing memory alone need none: a
+ * sanitizer reserves terabytes, and a damaged size may claim them. */
 static struct pyheap_error *index_ranges(struct memory *memory) {
   for (size_t i = 0; i < memory->range_count; i++) {
+    if (!memory->ranges[i].bytes)
+      continue;
     uint64_t last = (memory->ranges[i].end - 1) >> 20;
     for (uint64_t top = memory->ranges[i].start >> 36; top <= last >> 16;
          top++) {
@@ -224,15 +240,8 @@ static struct pyheap_error *index_ranges(struct memory *memory) {
       memory->chunks[top] = malloc((1 << 16) * sizeof(uint32_t));
       if (!memory->chunks[top])
         return &error_no_memory;
-      size_t range = 0, high = memory->range_count;
       uint64_t start = top << 36;
-      while (range < high) {
-        size_t middle = range + (high - range) / 2;
-        if (memory->ranges[middle].end > start)
-          high = middle;
-        else
-          range = middle + 1;
-      }
+      size_t range = find_range(memory, start);
       for (uint64_t chunk = 0; chunk < 1 << 16; chunk++) {
         while (range < memory->range_count &&
                memory->ranges[range].end <= start + (chunk << 20))
@@ -260,9 +269,25 @@ struct pyheap_error *memory_finish(struct memory *memory) {
     memory->present_bytes += length;
     if (!(range->flags & MEMORY_OBJECTS))
       continue;
-    memory->bit_count += (length + MEMORY_GRANULE - 1) / MEMORY_GRANULE;
+    memory->bit_count += memory_granules(range);
   }
   return index_ranges(memory);
+}
+
+bool memory_is_mapped(const struct memory *memory, uint64_t address,
+                      uint64_t length) {
+  uint64_t end;
+  if (memory_at(memory, address, length))
+    return true;
+  if (__builtin_add_overflow(address, length, &end))
+    return false;
+  for (size_t i = find_range(memory, address);
+       i < memory->range_count && memory->ranges[i].start <= address; i++) {
+    if (end <= memory->ranges[i].end)
+      return true;
+    address = memory->ranges[i].end;
+  }
+  return false;
 }
 
 struct pyheap_error *memory_read_u64(const struct memory *memory,

@@ -92,7 +92,8 @@ struct pyheap_error *memory_open_live(struct memory *memory,
 struct pyheap_error *memory_open_remote(struct memory *memory,
                                         const struct pyheap_target *target);
 
-/** The range that ADDRESS is in, or NULL. */
+/** The range with bytes at hand that ADDRESS is in, or NULL: what is missing is
+ * found in places only. */
 static inline const struct memory_range *
 memory_range_at(const struct memory *memory, uint64_t address) {
   if (address >> 47)
@@ -109,6 +110,11 @@ memory_range_at(const struct memory *memory, uint64_t address) {
       return range;
   }
   return NULL;
+}
+
+/** How many granules RANGE touches: a damaged core's may begin anywhere. */
+static inline uint64_t memory_granules(const struct memory_range *range) {
+  return (range->end - 1) / MEMORY_GRANULE - range->start / MEMORY_GRANULE + 1;
 }
 
 /** LENGTH bytes at ADDRESS, or NULL when they cannot all be read in one
@@ -132,6 +138,9 @@ memory_available(const struct memory *memory, uint64_t address,
   return range->bytes + (address - range->start);
 }
 
+/** Whether LENGTH bytes at ADDRESS are mapped in the target, saved or not. */
+bool memory_is_mapped(const struct memory *memory, uint64_t address,
+                      uint64_t length);
 /** The u64 at ADDRESS; a FAULT error when it cannot be read. */
 PYHEAP_MUST_CHECK struct pyheap_error *
 memory_read_u64(const struct memory *memory, uint64_t address, uint64_t *ret);
