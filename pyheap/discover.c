@@ -51,10 +51,10 @@ static struct pyheap_error *number_objects(struct pyheap *heap) {
     count += (unsigned)__builtin_popcountll(heap->marks[i]);
   }
   heap->ranks[words] = (uint32_t)count;
-  /* One number is PYHEAP_NO_NODE, and the roots need some. */
-  if (count + heap->root_count >= PYHEAP_NO_NODE)
-    return error_create(PYHEAP_ERROR_LIMIT, 0, "more than %u objects",
-                        PYHEAP_NO_NODE - 1);
+  /* Objects and roots share 31 bits: the index needs one more. */
+  if (count + heap->root_count > INT32_MAX)
+    return error_create(PYHEAP_ERROR_LIMIT, 0, "more than %d objects",
+                        INT32_MAX);
   heap->object_count = (uint32_t)count;
   return NULL;
 }

@@ -263,16 +263,24 @@ static bool is_uncounted(const struct pyheap *heap,
          !(object->type->flags & TPFLAGS_TYPE_SUBCLASS);
 }
 
-bool heap_refcount_excess(const struct pyheap *heap, pyheap_node node,
-                          int64_t *excess) {
+bool heap_refcount_known(const struct pyheap *heap, pyheap_node node,
+                         int64_t *count) {
   struct object object;
   if (!load_node(heap, node, &object) || is_uncounted(heap, &object))
     return false;
-  int64_t count = heap_refcount(heap, object.address);
-  if (count < 0)
+  int64_t refcount = heap_refcount(heap, object.address);
+  if (refcount < 0)
     return false;
-  *excess = count -
-            (int64_t)(heap->in_starts[node + 1] - heap->in_starts[node]);
+  *count = refcount;
+  return true;
+}
+
+bool heap_refcount_excess(const struct pyheap *heap, pyheap_node node,
+                          int64_t *excess) {
+  int64_t count;
+  if (!heap_refcount_known(heap, node, &count))
+    return false;
+  *excess = count - (int64_t)(heap->in_starts[node + 1] - heap->in_starts[node]);
   return true;
 }
 

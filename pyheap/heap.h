@@ -145,6 +145,10 @@ void heap_walk_generation(const struct pyheap *heap, uint64_t interpreter,
 
 /* heap.c */
 const struct root *heap_root(const struct pyheap *heap, pyheap_node node);
+/** ob_refcnt; false, and *COUNT as it was, for an object whose count says
+ * nothing. */
+bool heap_refcount_known(const struct pyheap *heap, pyheap_node node,
+                         int64_t *count);
 /** ob_refcnt less the references found; false for an object whose count says
  * nothing.  Needs the index. */
 bool heap_refcount_excess(const struct pyheap *heap, pyheap_node node,

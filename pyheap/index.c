@@ -7,6 +7,10 @@
 
 #include "heap.h"
 
+/** The highest bit of a number marks a probable reference until it has been
+ * held against the target's count. */
+static const uint32_t PROBABLE = 1u << 31;
+
 /** Objects are visited by pieces of the bitmap, each with targets of its own,
  * so that threads share nothing. */
 struct piece {
@@ -42,8 +46,10 @@ static void collect(struct visit *visit) {
     uint32_t target = heap_number(visit->heap, visit->references[i].target);
     if (target == PYHEAP_NO_NODE)
       continue;
-    piece->targets[piece->count++] = target;
-    piece->kinds[visit->references[i].kind]++;
+    enum pyheap_reference_kind kind = visit->references[i].kind;
+    piece->targets[piece->count++] =
+        kind == PYHEAP_PROBABLE ? target | PROBABLE : target;
+    piece->kinds[kind]++;
   }
 }
 
@@ -103,9 +109,11 @@ static void turn_round(struct pyheap *heap, const struct piece *pieces,
     uint32_t high =
         (uint32_t)((uint64_t)heap->object_count * (t + 1) / threads);
     for (size_t p = 0; p < piece_count; p++)
-      for (size_t i = 0; i < pieces[p].count; i++)
-        if (pieces[p].targets[i] - low < high - low)
-          starts[pieces[p].targets[i]]++;
+      for (size_t i = 0; i < pieces[p].count; i++) {
+        uint32_t target = pieces[p].targets[i] & ~PROBABLE;
+        if (target - low < high - low)
+          starts[target]++;
+      }
   }
   uint64_t sum = 0;
   for (uint32_t i = 0; i <= heap->object_count; i++) {
@@ -121,14 +129,56 @@ static void turn_round(struct pyheap *heap, const struct piece *pieces,
     for (size_t p = 0; p < piece_count; p++) {
       const uint32_t *target = pieces[p].targets;
       for (uint32_t source = pieces[p].first; source < pieces[p].end; source++)
-        for (uint32_t left = counts[source]; left; left--, target++)
-          if (*target - low < high - low)
-            heap->in_sources[starts[*target]++] = source;
+        for (uint32_t left = counts[source]; left; left--, target++) {
+          uint32_t number = *target & ~PROBABLE;
+          if (number - low < high - low)
+            heap->in_sources[starts[number]++] = source | (*target & PROBABLE);
+        }
     }
   }
   /* Filling has moved every start to the next one's place. */
   memmove(starts + 1, starts, heap->object_count * sizeof *starts);
   starts[0] = 0;
+}
+
+/** Copies the referrers START .. END-1 of an object to *OUT, without the
+ * probable ones that its count has no room for, and unmarked. */
+static uint32_t *keep_plausible(struct pyheap *heap, uint32_t object,
+                                uint64_t start, uint64_t end, uint32_t *out) {
+  int64_t room = INT64_MAX;
+  heap_refcount_known(heap, object, &room);
+  for (uint64_t i = start; i < end; i++)
+    room -= !(heap->in_sources[i] & PROBABLE);
+  for (uint64_t i = start; i < end; i++) {
+    uint32_t source = heap->in_sources[i];
+    if (!(source & PROBABLE)) {
+      *out++ = source;
+      continue;
+    }
+    if (room > 0) {
+      *out++ = source & ~PROBABLE;
+      room--;
+    } else {
+      heap->info.probable_references--;
+      heap->info.refuted_references++;
+    }
+  }
+  return out;
+}
+
+/** A probable reference that would be one more than the target's count is none:
+ * on the stack of a frame that runs it is a value that was popped, in static
+ * memory a pointer that owns nothing. */
+static void refute_probable(struct pyheap *heap) {
+  uint32_t *out = heap->in_sources;
+  uint64_t start = 0;
+
+  for (uint32_t object = 0; object < heap->object_count; object++) {
+    uint64_t end = heap->in_starts[object + 1];
+    out = keep_plausible(heap, object, start, end, out);
+    start = end;
+    heap->in_starts[object + 1] = (uint64_t)(out - heap->in_sources);
+  }
 }
 
 /** Compares every ob_refcnt with the references found. */
@@ -173,6 +223,8 @@ static struct pyheap_error *index_pieces(struct pyheap *heap,
     return &error_no_memory;
   }
   turn_round(heap, pieces, piece_count, counts);
+  if (heap->info.probable_references)
+    refute_probable(heap);
   return NULL;
 }
 

@@ -163,6 +163,8 @@ struct pyheap_info {
   uint64_t tracked_bytes, reachable_bytes;
   /* From here on 0 before pyheap_index_references(). */
   uint64_t visited_references, owned_references, probable_references;
+  uint64_t refuted_references; /**< Looked probable, but the count of what they
+                                    refer to has no room for them. */
   uint64_t refcount_exact;  /**< Objects whose ob_refcnt is explained. */
   uint64_t refcount_high;   /**< … that have more than references were found. */
   uint64_t refcount_low;    /**< … that have fewer. */

@@ -190,9 +190,12 @@ static void print_references(FILE *out, const struct pyheap_info *info) {
 
   fprintf(out,
           "%-13s %" PRIu64 " visited, %" PRIu64 " owned, %" PRIu64
-          " probable\n",
+          " probable",
           "references", info->visited_references, info->owned_references,
           info->probable_references);
+  if (info->refuted_references)
+    fprintf(out, " (and %" PRIu64 " refuted)", info->refuted_references);
+  fputc('\n', out);
   fprintf(out,
           "%-13s %.2f %% of %" PRIu64 " objects exactly explained; %" PRIu64
           " have more than\n%-13s references were found, %" PRIu64 " fewer\n",
