@@ -374,7 +374,7 @@ def test_helper(session):
 def test_readers(session):
     status, out = session.batch(["muppy info", "jit-reader-unload",
                                  "muppy filter Marker", "muppy filter Marker"])
-    session.check("after jit-reader-unload", out.count("7 objects") == 2, out)
+    session.check("after jit-reader-unload", out.count("\n7 objects,") == 2, out)
     compiler = os.environ.get("CC", "cc").split()
     source = os.path.join(session.directory, "other.c")
     other = os.path.join(session.directory, "other.so")
