@@ -35,13 +35,18 @@ static struct pyheap_error *copy_block(struct remote *remote, uint64_t start,
   return NULL;
 }
 
-static struct pyheap_error *copy_region(struct remote *remote,
-                                        const struct pyheap_region *region) {
-  const struct pyheap_progress *progress = remote->target->progress;
-  size_t length = region->end - region->start;
+static uint32_t region_flags(const struct pyheap_region *region) {
   uint32_t flags = region->path ? MEMORY_FILE : 0;
   if (region->writable)
     flags |= MEMORY_WRITABLE | MEMORY_OBJECTS;
+  return flags;
+}
+
+/** Copies the first LENGTH bytes of REGION. */
+static struct pyheap_error *copy_region(struct remote *remote,
+                                        const struct pyheap_region *region,
+                                        size_t length) {
+  const struct pyheap_progress *progress = remote->target->progress;
   uint8_t *bytes = mmap(NULL, length, PROT_READ | PROT_WRITE,
                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (bytes == MAP_FAILED)
@@ -53,19 +58,78 @@ static struct pyheap_error *copy_region(struct remote *remote,
                                     remote->done, remote->total))
       return error_create(PYHEAP_ERROR_CANCELED, 0, "interrupted");
     size_t block = length - at < REMOTE_BLOCK ? length - at : REMOTE_BLOCK;
-    TRY(copy_block(remote, region->start + at, bytes + at, block, flags));
+    TRY(copy_block(remote, region->start + at, bytes + at, block,
+                   region_flags(region)));
     remote->done += block;
   }
   return NULL;
 }
 
-/** Regions without a file, and those of program files: big files mapped for
- * reading are no heap. */
-static bool is_wanted(const struct pyheap_region *region) {
+static bool is_usable(const struct pyheap_region *region) {
+  return region->start < region->end && !(region->end >> 47);
+}
+
+/** How much of REGION is to be copied at once.  Of a file that may be here too,
+ * the first page alone, which tells whether it is the same. */
+static size_t first_length(const struct pyheap_region *region) {
+  size_t length = region->end - region->start;
+
+  switch (region->source) {
+  case PYHEAP_REGION_READER:
+    return length;
+  case PYHEAP_REGION_FILE_FIRST:
+    if (region->offset > 0)
+      return 0;
+    return length < REMOTE_PAGE ? length : REMOTE_PAGE;
+  default:
+    return 0;
+  }
+}
+
+static struct pyheap_error *add_region(struct remote *remote,
+                                       const struct pyheap_region *region) {
+  struct memory *memory = remote->memory;
+  size_t length = first_length(region);
+
+  if (length > 0)
+    TRY(copy_region(remote, region, length));
+  TRY(memory_add(memory, region->start + length, region->end, NULL,
+                 region_flags(region)));
+  if (!region->path)
+    return NULL;
+  return memory_add_file(memory, region->start, region->end, region->offset,
+                         region->path);
+}
+
+/** Whether bytes of a file were found for REGION. */
+static bool is_filled(const struct memory *memory,
+                      const struct pyheap_region *region) {
+  for (size_t i = 0; i < memory->range_count; i++) {
+    const struct memory_range *range = &memory->ranges[i];
+    if ((range->flags & MEMORY_FROM_FILE) && range->start <= region->start &&
+        region->start < range->end)
+      return true;
+  }
+  return false;
+}
+
+/** Big files mapped for reading, whose contents are not here, are no heap. */
+static bool is_small(const struct pyheap_region *region) {
   enum { LARGEST_PROGRAM = 1 << 28 };
-  if (region->start >= region->end || region->end >> 47)
-    return false;
-  return region->writable || region->end - region->start <= LARGEST_PROGRAM;
+  return region->end - region->start <= LARGEST_PROGRAM;
+}
+
+/** Copies what was hoped to be in the files of this machine. */
+static struct pyheap_error *copy_rest(struct remote *remote) {
+  const struct pyheap_target *target = remote->target;
+
+  for (size_t i = 0; i < target->region_count; i++) {
+    const struct pyheap_region *region = &target->regions[i];
+    if (region->source == PYHEAP_REGION_FILE_FIRST && is_usable(region) &&
+        is_small(region) && !is_filled(remote->memory, region))
+      TRY(copy_region(remote, region, region->end - region->start));
+  }
+  return NULL;
 }
 
 struct pyheap_error *memory_open_remote(struct memory *memory,
@@ -73,22 +137,14 @@ struct pyheap_error *memory_open_remote(struct memory *memory,
   struct remote remote = {.memory = memory, .target = target};
 
   memory->pid = target->pid;
+  memory->entry = target->entry;
   for (size_t i = 0; i < target->region_count; i++)
-    if (is_wanted(&target->regions[i]))
-      remote.total += target->regions[i].end - target->regions[i].start;
-  for (size_t i = 0; i < target->region_count; i++) {
-    const struct pyheap_region *region = &target->regions[i];
-    if (!is_wanted(region))
-      continue;
-    TRY(copy_region(&remote, region));
-    if (!region->path)
-      continue;
-    TRY(memory_add_file(memory, region->start, region->end, region->offset,
-                        region->path));
-    struct memory_file *file = &memory->files[memory->file_count - 1];
-    file->local = strdup(region->path);
-    if (!file->local)
-      return &error_no_memory;
-  }
+    if (is_usable(&target->regions[i]))
+      remote.total += first_length(&target->regions[i]);
+  for (size_t i = 0; i < target->region_count; i++)
+    if (is_usable(&target->regions[i]))
+      TRY(add_region(&remote, &target->regions[i]));
+  TRY(memory_fill_from_files(memory, target));
+  TRY(copy_rest(&remote));
   return memory_finish(memory);
 }
