@@ -16,17 +16,23 @@
  *
  *     Native process:
  *     \tUsing the running image of attached Thread 0x7fccb6ed12c0 (LWP 4711).
+ *
+ * Behind gdbserver there is neither; the program's file then is under
+ *
+ *     Remote target using gdb-specific protocol:
  */
 #include "config.h"
 
 #include "plugin/debuggee.h"
 
 #include <dirent.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "plugin/file_text.h"
 #include "plugin/protocol.h"
@@ -122,6 +128,7 @@ enum heading {
   HEADING_CORE,
   HEADING_EXE,
   HEADING_NATIVE,
+  HEADING_REMOTE,
 };
 
 static enum heading heading_of(const char *line) {
@@ -131,15 +138,22 @@ static enum heading heading_of(const char *line) {
     return HEADING_EXE;
   if (starts_with(line, "Native process"))
     return HEADING_NATIVE;
+  if (starts_with(line, "Remote"))
+    return HEADING_REMOTE;
   return HEADING_OTHER;
 }
 
 static void take_line(struct debuggee *debuggee, enum heading heading,
                       const char *line) {
+  bool has_program = heading == HEADING_EXE || heading == HEADING_REMOTE;
+
   if (heading == HEADING_CORE && !debuggee->core)
     debuggee->core = quoted_path(line);
-  else if (heading == HEADING_EXE && !debuggee->exe && line[1] == '`')
+  else if (has_program && !debuggee->exe && line[1] == '`')
     debuggee->exe = quoted_path(line);
+  else if (has_program && !debuggee->entry &&
+           sscanf(line, "\tEntry point: %" SCNx64, &debuggee->entry) == 1)
+    return;
   else if (heading == HEADING_NATIVE && !debuggee->pid)
     debuggee->pid = named_process(line);
   else
@@ -274,6 +288,26 @@ void debuggee_deinit(struct debuggee *debuggee) {
   free(debuggee->exe);
   free(debuggee->identity);
   *debuggee = (struct debuggee){0};
+}
+
+static bool can_open(const char *path) {
+  int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+  if (fd >= 0)
+    close(fd);
+  return fd >= 0;
+}
+
+bool debuggee_is_readable(const struct debuggee *debuggee) {
+  char path[64];
+
+  /* For the tests: as if this process were not allowed to. */
+  if (getenv("MUPPY_TEST_DENY"))
+    return false;
+  if (debuggee->core)
+    return can_open(debuggee->core);
+  snprintf(path, sizeof path, "/proc/%d/mem", (int)debuggee->pid);
+  return debuggee->pid && can_open(path);
 }
 
 bool debuggee_is_same(const struct debuggee *a, const struct debuggee *b) {

@@ -18,6 +18,7 @@ struct debuggee {
   char *core;
   char *exe;
   pid_t pid;
+  uint64_t entry; /**< Where the program starts; 0: gdb does not tell. */
   struct pyheap_file *files;
   size_t file_count;
   /** Differs from that of another debuggee, and from that of this one after it
@@ -28,6 +29,8 @@ struct debuggee {
 /** Reads the answer of "info files" in the file FD. */
 void debuggee_init(struct debuggee *debuggee, int fd);
 void debuggee_deinit(struct debuggee *debuggee);
+/** Whether this process may read the core or the process without gdb. */
+bool debuggee_is_readable(const struct debuggee *debuggee);
 /** Whether what was read of A still holds for B. */
 bool debuggee_is_same(const struct debuggee *a, const struct debuggee *b);
 

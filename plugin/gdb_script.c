@@ -140,17 +140,33 @@ static void write_collect(FILE *out, const char *program) {
   end_definition(out, "_muppy_add");
 }
 
-/** Tells what is debugged, then makes gdb call muppy.so with a letter. */
-static void write_send(FILE *out) {
-  begin_definition(out, "_muppy_files");
+/** Defines NAME to write what COMMAND answers to a file of muppy.so's. */
+static void write_pipe(FILE *out, const char *name, const char *command,
+                       const char *redirection, int fd) {
+  begin_definition(out, name);
   fprintf(out,
           "  set $_muppy_code = $_shell_exitcode\n"
           "  set $_muppy_signal = $_shell_exitsignal\n"
-          "  pipe info files | cat > /proc/$PPID/fd/%d\n"
+          "  pipe %s | cat %s /proc/$PPID/fd/%d\n"
           "  set $_shell_exitcode = $_muppy_code\n"
           "  set $_shell_exitsignal = $_muppy_signal\n" HUSH,
-          GDB_FD_FILES);
-  end_definition(out, "_muppy_files");
+          command, redirection, fd);
+  end_definition(out, name);
+}
+
+/** Tells what is debugged, then makes gdb call muppy.so with a letter. */
+static void write_send(FILE *out) {
+  write_pipe(out, "_muppy_files", "info files", ">", GDB_FD_FILES);
+  write_pipe(out, "_muppy_sections", "maint info sections", ">>",
+             GDB_FD_REGIONS);
+  write_pipe(out, "_muppy_mappings", "info proc mappings", ">>",
+             GDB_FD_REGIONS);
+  /* The helper has emptied the file. */
+  begin_definition(out, "_muppy_regions");
+  fputs("  " ASIDE "_muppy_sections\n"
+        "  " ASIDE "_muppy_mappings\n",
+        out);
+  end_definition(out, "_muppy_regions");
 
   begin_definition(out, "_muppy_tag_width");
   fprintf(out, "  append binary value /proc/self/fd/%d `%c`\n" HUSH,

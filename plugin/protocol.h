@@ -21,8 +21,8 @@
  * gdb itself: ITEM_TEXT text NUL, ITEM_WIDTH NUL 4 bytes (a number as this
  * machine has it).  The first text is the path of the helper, the second the
  * name of the command, the others its arguments.  When the response asks for
- * the value of an expression, gdb writes that value and the same request is run
- * again.
+ * the value of an expression or for the memory that gdb can read, gdb writes
+ * that and the same request is run again.
  */
 #ifndef MUPPY_PROTOCOL_H
 #define MUPPY_PROTOCOL_H
@@ -30,7 +30,7 @@
 #include <stdint.h>
 
 enum {
-  PROTOCOL_VERSION = 1
+  PROTOCOL_VERSION = 2
 };
 
 /** The descriptors that muppy.so keeps in gdb, where the script names them. */
@@ -42,8 +42,10 @@ enum gdb_descriptor {
   GDB_FD_OUTPUT = 904,   /**< A script: what it has to say. */
   GDB_FD_TRIGGER = 905,  /**< A TRIGGER_* letter when muppy.so is called. */
   GDB_FD_ALIVE = 906,    /**< A script that says that muppy.so is loaded. */
+  GDB_FD_REGIONS = 907,  /**< The answers of "maint info sections" and "info
+                              proc mappings". */
   GDB_FD_FIRST = GDB_FD_REQUEST,
-  GDB_FD_LAST = GDB_FD_ALIVE,
+  GDB_FD_LAST = GDB_FD_REGIONS,
 };
 
 /** The descriptors that the helper starts with, the same files. */
@@ -54,6 +56,7 @@ enum helper_descriptor {
   HELPER_FD_VALUE,
   HELPER_FD_RESPONSE,
   HELPER_FD_OUTPUT,
+  HELPER_FD_REGIONS,
   HELPER_FD_WINDOW, /**< WINDOW_BYTES shared bytes for what was read. */
   HELPER_FD_END,
 };
@@ -61,11 +64,11 @@ enum helper_descriptor {
 enum {
   WINDOW_BYTES = 1 << 20,
   REQUEST_LIMIT = 1 << 20, /**< Bytes of a request. */
-  FILES_LIMIT = 64 << 20,  /**< Bytes of "info files". */
+  FILES_LIMIT = 64 << 20,  /**< Bytes of "info files", and of the regions. */
 };
 
 #define TRIGGER_RUN 'r'
-#define TRIGGER_AGAIN 'a' /**< Run it again: the value is there. */
+#define TRIGGER_AGAIN 'a' /**< Run it again: what it asked for is there. */
 #define TRIGGER_QUIT 'q'  /**< Behave as if the user had pressed Ctrl-C. */
 
 #define ITEM_TEXT '='

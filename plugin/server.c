@@ -26,7 +26,9 @@
 #include "plugin/file_text.h"
 #include "plugin/gdb/response.h"
 #include "plugin/protocol.h"
+#include "plugin/regions.h"
 #include "plugin/request.h"
+#include "plugin/session.h"
 
 enum {
   PROGRESS_MILLISECONDS = 100,
@@ -34,13 +36,22 @@ enum {
   VALUE_LIMIT = 16, /**< Expressions in one command. */
 };
 
+/** What gdb was asked for before it runs the request again. */
+enum question {
+  QUESTION_NONE, /**< It is run for the first time. */
+  QUESTION_VALUE,
+  QUESTION_REGIONS,
+};
+
 struct server {
   int socket;
   struct session *session;
   struct debuggee debuggee;
+  struct regions regions; /**< While gdb must read the debuggee for us. */
   const uint8_t *window;
   struct pyheap_reader reader;
   struct pyheap_progress progress;
+  enum question asked;
   uint64_t values[VALUE_LIMIT]; /**< Of the expressions, in order. */
   size_t value_count;
   bool canceled;
@@ -154,18 +165,20 @@ static bool show_progress(void *context, const char *stage, uint64_t done,
 /* One command --------------------------------------------------------------- */
 
 /** Points the session to what gdb is debugging now.  The heap stays open while
- * that is the same and has not run. */
-static void look_at_debuggee(struct server *server) {
+ * that is the same and has not run.  False when gdb must tell first which
+ * memory there is. */
+static bool look_at_debuggee(struct server *server) {
   struct session *session = server->session;
   struct debuggee now;
 
   debuggee_init(&now, HELPER_FD_FILES);
   if (session->heap && debuggee_is_same(&server->debuggee, &now)) {
     debuggee_deinit(&now);
-    return;
+    return true;
   }
   session_close(session);
   debuggee_deinit(&server->debuggee);
+  regions_deinit(&server->regions);
   server->debuggee = now;
   session->target = (struct pyheap_target){
       .core = now.core,
@@ -176,8 +189,50 @@ static void look_at_debuggee(struct server *server) {
       .progress = &server->progress,
       .files = now.files,
       .file_count = now.file_count,
+      .entry = now.entry,
       .threads = session->target.threads,
   };
+  return debuggee_is_readable(&now);
+}
+
+/** Has all of the debuggee read by gdb. */
+static bool take_regions(struct server *server) {
+  struct session *session = server->session;
+  struct pyheap_target *target = &session->target;
+
+  regions_init(&server->regions, HELPER_FD_REGIONS,
+               server->debuggee.core != NULL);
+  target->core = NULL;
+  target->pid = 0;
+  target->regions = server->regions.items;
+  target->region_count = server->regions.count;
+  if (server->regions.count > 0)
+    return true;
+  session_fail(session, COMMAND_TARGET,
+               "muppy cannot read this program without gdb, and gdb cannot "
+               "list its memory (info proc mappings)");
+  return false;
+}
+
+/** Makes the session ready for the request, or says how it ends instead. */
+static enum command_status prepare(struct server *server) {
+  enum question asked = server->asked;
+
+  server->asked = QUESTION_NONE;
+  switch (asked) {
+  case QUESTION_NONE:
+    if (look_at_debuggee(server))
+      return COMMAND_OK;
+    if (ftruncate(HELPER_FD_REGIONS, 0) != 0)
+      end_process();
+    server->asked = QUESTION_REGIONS;
+    return COMMAND_EVALUATE;
+  case QUESTION_REGIONS:
+    return take_regions(server) ? COMMAND_OK : COMMAND_TARGET;
+  default:
+    /* Nothing can have happened to the debuggee since. */
+    return COMMAND_OK;
+  }
 }
 
 /** For the tests: the command named by VARIABLE is the one to do it. */
@@ -210,19 +265,29 @@ static enum command_status answer(struct server *server,
     abort();
   if (is_tested("MUPPY_TEST_SLOW", request) && !work_slowly(server))
     return COMMAND_CANCELED;
-  look_at_debuggee(server);
-  return command_run(session, request->argc, request->argv);
+  enum command_status status = prepare(server);
+  if (status != COMMAND_OK)
+    return status;
+  status = command_run(session, request->argc, request->argv);
+  if (status == COMMAND_EVALUATE)
+    server->asked = QUESTION_VALUE;
+  return status;
 }
 
 /** Writes the two scripts that gdb sources. */
-static void write_end(const struct session *session, enum command_status status,
+static void write_end(const struct server *server, enum command_status status,
                       FILE *response, FILE *output) {
+  const struct session *session = server->session;
+
   switch (status) {
   case COMMAND_OK:
     response_status(response, status);
     break;
   case COMMAND_EVALUATE:
-    response_evaluate(response, session->evaluate ? session->evaluate : "0");
+    if (server->asked == QUESTION_REGIONS)
+      response_regions(response);
+    else
+      response_evaluate(response, session->evaluate ? session->evaluate : "0");
     break;
   case COMMAND_CANCELED:
     response_canceled(output, "interrupted");
@@ -293,7 +358,7 @@ static bool respond(struct server *server, const struct request *request) {
     return false;
   if (status != COMMAND_EVALUATE)
     response_echo(output.stream, answered.bytes, answered.length);
-  write_end(session, status, response.stream, output.stream);
+  write_end(server, status, response.stream, output.stream);
   return text_close(&response) && text_close(&output) &&
          write_all(HELPER_FD_OUTPUT, output.bytes, output.length) &&
          write_all(HELPER_FD_RESPONSE, response.bytes, response.length);
@@ -342,9 +407,10 @@ static void run(struct server *server, const struct message *message) {
                     "again");
     return;
   }
-  if (message->length == 0)
+  if (message->length == 0) {
+    server->asked = QUESTION_NONE;
     server->value_count = 0;
-  else if (!take_value(server)) {
+  } else if (server->asked == QUESTION_VALUE && !take_value(server)) {
     respond_failure("the expression is no address: its value is longer than "
                     "8 bytes");
     return;

@@ -134,6 +134,7 @@ static bool prepare_files(posix_spawn_file_actions_t *files, int socket) {
       {GDB_FD_VALUE, HELPER_FD_VALUE},
       {GDB_FD_RESPONSE, HELPER_FD_RESPONSE},
       {GDB_FD_OUTPUT, HELPER_FD_OUTPUT},
+      {GDB_FD_REGIONS, HELPER_FD_REGIONS},
       {window_fd, HELPER_FD_WINDOW},
   };
 

@@ -124,3 +124,10 @@ void response_evaluate(FILE *response, const char *expression) {
     putc(is_control((unsigned char)*expression) ? ' ' : *expression, response);
   end_definition(response);
 }
+
+void response_regions(FILE *response) {
+  fputs("set $_muppy_again = 1\n", response);
+  begin_definition(response, "_muppy_evaluate");
+  fputs("_muppy_regions", response);
+  end_definition(response);
+}

@@ -30,4 +30,8 @@ void response_failure(FILE *response, int status, const char *reason);
 /** Writes that gdb must evaluate EXPRESSION and run the request again. */
 void response_evaluate(FILE *response, const char *expression);
 
+/** Writes that gdb must list the memory that it can read and run the request
+ * again. */
+void response_regions(FILE *response);
+
 #endif

@@ -231,14 +231,15 @@ class CommandLine:
 class Debugger:
     """Asks through a debugger."""
 
-    def __init__(self, gdb, name):
+    def __init__(self, gdb, name, **environment):
         self.gdb, self.name = gdb, name
+        self.environment = dict(os.environ, **environment)
 
     def ask(self, command, core=None, exe=None, pid=None, check=True):
         where = [exe, core] if core else ["-p", str(pid)]
         return run([self.gdb, "-nx", "-batch", "-x", MUPPY_GDB,
                     "-ex", "muppy " + " ".join(command), *where],
-                   check=check).stdout
+                   check=check, env=self.environment).stdout
 
 
 def readers():
@@ -246,6 +247,8 @@ def readers():
     found = [CommandLine()]
     if shutil.which(GDB):
         found.append(Debugger(GDB, "gdb"))
+        # As if muppy itself could read neither the core nor the process.
+        found.append(Debugger(GDB, "gdb alone", MUPPY_TEST_DENY="1"))
     if GDB_MINIMAL:
         found.append(Debugger(GDB_MINIMAL, "gdb-minimal"))
     return found

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/**
+ * @file
+ * The memory that gdb can read, for where the helper cannot read by itself.
+ */
+#ifndef MUPPY_REGIONS_H
+#define MUPPY_REGIONS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "pyheap/pyheap.h"
+
+struct regions {
+  struct pyheap_region *items; /**< Ascending, disjoint. */
+  size_t count;
+};
+
+/**
+ * Reads the answers of "maint info sections" and "info proc mappings", one
+ * behind the other, in the file FD.
+ * @param core  a core file is debugged: only the sections have their bytes.
+ * Without memory, or without sense in the text, there are no regions.
+ */
+void regions_init(struct regions *regions, int fd, bool core);
+void regions_deinit(struct regions *regions);
+
+#endif
