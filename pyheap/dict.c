@@ -3,6 +3,7 @@
 
 #include "dict.h"
 
+#include "heap.h"
 #include "text.h"
 
 /** What a table of 1 << MAX_LOG2_SIZE entries would weigh is more than any
@@ -35,14 +36,43 @@ static bool read_table_size(const struct layout *layout, const uint8_t *bytes,
   return true;
 }
 
-/** Whether keys may be anything, and how entries are laid out. */
-static void read_kind(const struct layout *layout, const uint8_t *bytes,
+static uint64_t word_at(const struct pyheap *heap, uint64_t address,
+                        int32_t offset) {
+  const uint8_t *bytes = heap_memory(heap, address + (uint64_t)offset, 8);
+  return bytes ? load_u64(bytes) : 0;
+}
+
+/** The address of lookdict(), a static function, which is dk_lookup of tables
+ * with keys of any type until 3.10.  The dict behind object.__subclasses__()
+ * is one: its keys are ints (Objects/typeobject.c, add_subclass). */
+static uint64_t general_lookup(const struct pyheap *heap) {
+  const struct layout *layout = heap->layout;
+  uint64_t object = word_at(heap, heap->types.type_type,
+                            OFFSET(layout, PyTypeObject, tp_base));
+  uint64_t subclasses =
+      word_at(heap, object, OFFSET(layout, PyTypeObject, tp_subclasses));
+  uint64_t keys =
+      word_at(heap, subclasses, OFFSET(layout, PyDictObject, ma_keys));
+  return word_at(heap, keys, OFFSET(layout, PyDictKeysObject, dk_lookup));
+}
+
+/** Whether keys may be anything. */
+static bool is_general(const struct pyheap *heap, const uint8_t *bytes) {
+  int32_t kind = OFFSET(heap->layout, PyDictKeysObject, dk_kind);
+  /* DICT_KEYS_GENERAL is 0 (pycore_dict.h, 3.11). */
+  if (kind != FACT_ABSENT)
+    return bytes[kind] == 0;
+  return load_u64(bytes + OFFSET(heap->layout, PyDictKeysObject, dk_lookup)) ==
+         general_lookup(heap);
+}
+
+/** How entries are laid out. */
+static void read_kind(const struct pyheap *heap, const uint8_t *bytes,
                       struct dict_keys *keys) {
-  int32_t kind = OFFSET(layout, PyDictKeysObject, dk_kind);
-  /* DICT_KEYS_GENERAL is 0 (pycore_dict.h, 3.11).  Earlier versions tell by
-   * the address of the look-up function; there every entry has a hash. */
-  keys->general = kind != FACT_ABSENT && bytes[kind] == 0;
-  if (keys->general || kind == FACT_ABSENT) {
+  const struct layout *layout = heap->layout;
+  keys->general = is_general(heap, bytes);
+  /* Until 3.10 every entry has a hash. */
+  if (keys->general || SIZEOF(layout, PyDictUnicodeEntry) == FACT_ABSENT) {
     keys->entry_size = (uint32_t)SIZEOF(layout, PyDictKeyEntry);
     keys->key_offset = (uint32_t)OFFSET(layout, PyDictKeyEntry, me_key);
     keys->value_offset = (uint32_t)OFFSET(layout, PyDictKeyEntry, me_value);
@@ -63,7 +93,7 @@ bool dict_keys_open(const struct pyheap *heap, uint64_t address,
   if (!bytes || !read_table_size(layout, bytes, &slots, &index_bytes))
     return false;
   *keys = (struct dict_keys){.address = address};
-  read_kind(layout, bytes, keys);
+  read_kind(heap, bytes, keys);
   keys->refcount =
       load_i64(bytes + OFFSET(layout, PyDictKeysObject, dk_refcnt));
   keys->usable = load_u64(bytes + OFFSET(layout, PyDictKeysObject, dk_usable));
@@ -72,7 +102,8 @@ bool dict_keys_open(const struct pyheap *heap, uint64_t address,
   if (keys->entry_count > slots || keys->usable > slots)
     return false;
   /* USABLE_FRACTION, Objects/dictobject.c */
-  keys->bytes = header + index_bytes + (slots << 1) / 3 * keys->entry_size;
+  keys->capacity = (slots << 1) / 3;
+  keys->bytes = header + index_bytes + keys->capacity * keys->entry_size;
   keys->entries = heap_memory(heap, address + header + index_bytes,
                               keys->entry_count * keys->entry_size);
   return keys->entries || !keys->entry_count;
@@ -93,7 +124,14 @@ bool dict_open(const struct pyheap *heap, uint64_t address, struct dict *dict) {
   uint64_t values = load_u64(bytes + OFFSET(layout, PyDictObject, ma_values));
   if (!values)
     return true;
-  values += (uint64_t)OFFSET(layout, PyDictValues, values);
+  int32_t embedded = OFFSET(layout, PyDictValues, embedded);
+  if (embedded != FACT_ABSENT) {
+    const uint8_t *flag = heap_memory(heap, values + (uint64_t)embedded, 1);
+    dict->embedded = flag && *flag;
+  }
+  /* Until 3.10 there is no struct around the values. */
+  if (OFFSET(layout, PyDictValues, values) != FACT_ABSENT)
+    values += (uint64_t)OFFSET(layout, PyDictValues, values);
   dict->values = heap_memory(heap, values, dict->keys.entry_count * 8);
   return dict->values || !dict->keys.entry_count;
 }

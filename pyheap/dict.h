@@ -15,6 +15,7 @@ struct dict_keys {
   const uint8_t *entries; /**< ENTRY_COUNT entries, mapped. */
   uint64_t entry_count;   /**< Entries in use or deleted. */
   uint64_t usable;        /**< Entries that may still be added. */
+  uint64_t capacity;      /**< Entries that there is room for. */
   uint64_t bytes;         /**< What it weighs, as _PyDict_KeysSize(). */
   uint32_t entry_size, key_offset, value_offset;
   bool general;           /**< Keys may be of any type, and are visited. */
@@ -23,6 +24,7 @@ struct dict_keys {
 struct dict {
   struct dict_keys keys;
   const uint8_t *values; /**< Of a split table: ENTRY_COUNT pointers; or NULL. */
+  bool embedded;         /**< The values are inside an instance. */
   uint64_t used;         /**< len() */
 };
 

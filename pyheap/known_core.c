@@ -1,9 +1,15 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "config.h"
+
 #include "known_core.h"
 
+#include <string.h>
+
 #include "dict.h"
+#include "heap.h"
 #include "known_dict.h"
 #include "known_module_state.h"
+#include "text.h"
 #include "type.h"
 
 /* Sequences and sets */
@@ -41,6 +47,12 @@ static uint64_t structseq_length(const struct pyheap *heap, uint64_t members,
   return length;
 }
 
+/** Whether tp_traverse of types in C visits a heap type: from 3.9 on
+ * (bpo-40217; Objects/structseq.c, structseq_traverse). */
+static bool visits_heap_types(const struct layout *layout) {
+  return layout->version >= 0x0309;
+}
+
 void visit_structseq(struct visit *visit, const struct object *object) {
   const struct pyheap *heap = visit_heap(visit);
   const struct layout *layout = visit_layout(visit);
@@ -49,8 +61,9 @@ void visit_structseq(struct visit *visit, const struct object *object) {
       heap_memory(heap, FIELD(layout, object, PyObject, ob_type),
                   SIZEOF(layout, PyTypeObject));
   if (type) {
-    if (load_u64(type + OFFSET(layout, PyTypeObject, tp_flags)) &
-        TPFLAGS_HEAPTYPE)
+    if (visits_heap_types(layout) &&
+        load_u64(type + OFFSET(layout, PyTypeObject, tp_flags)) &
+            TPFLAGS_HEAPTYPE)
       visit_own_type(visit);
     length = structseq_length(
         heap, load_u64(type + OFFSET(layout, PyTypeObject, tp_members)),
@@ -112,7 +125,9 @@ static void visit_heap_type(struct visit *visit, const struct object *object) {
 }
 
 /* The collector does not know static types.  Their base and their own type are
- * static too and not counted. */
+ * static too and not counted.  Those of the interpreter itself have their dict
+ * and subclasses in every interpreter since 3.12; then tp_dict is NULL and
+ * tp_subclasses a number (Objects/typeobject.c, _PyStaticType_InitBuiltin). */
 static void visit_static_type(struct visit *visit,
                               const struct object *object) {
   const struct layout *layout = visit_layout(visit);
@@ -123,7 +138,8 @@ static void visit_static_type(struct visit *visit,
   MEMBER(tp_mro, ".__mro__");
   MEMBER(tp_bases, ".__bases__");
   MEMBER(tp_cache, "tp_cache");
-  MEMBER(tp_subclasses, "subclasses");
+  if (!(FIELD(layout, object, PyTypeObject, tp_flags) & TPFLAGS_STATIC_BUILTIN))
+    MEMBER(tp_subclasses, "subclasses");
 #undef MEMBER
 }
 
@@ -148,6 +164,51 @@ void visit_module(struct visit *visit, const struct object *object) {
               PYHEAP_VISITED, ".__dict__");
   visit_named(visit, FIELD(layout, object, PyModuleObject, md_name),
               PYHEAP_OWNED, "name");
+}
+
+/* Capsules */
+
+/** A strong reference in what a capsule points to. */
+struct capsule_member {
+  const char *capsule; /**< Its name. */
+  enum fact fact;
+  bool visited;        /**< By tp_traverse, if there is one. */
+  const char *name;
+};
+
+/* Capsules own what they point to if they have a destructor; from 3.13 on some
+ * have a traverse function too (Objects/capsule.c, _PyCapsule_SetTraverse). */
+static const struct capsule_member capsule_members[] = {
+    {"_socket.CAPI", FACT_PySocketModule_APIObject__Sock_Type, true,
+     "socket type"},
+    {"_socket.CAPI", FACT_PySocketModule_APIObject__error, false, "error"},
+    {"_socket.CAPI", FACT_PySocketModule_APIObject__timeout_error, false,
+     "timeout error"},
+};
+
+void visit_capsule(struct visit *visit, const struct object *object) {
+  enum { MAX_NAME = 128 };
+  const struct pyheap *heap = visit_heap(visit);
+  const struct layout *layout = visit_layout(visit);
+  const char *name =
+      memory_string(&heap->memory, FIELD(layout, object, PyCapsule, name),
+                    MAX_NAME);
+  if (!name || !FIELD(layout, object, PyCapsule, destructor))
+    return;
+  uint64_t pointer = FIELD(layout, object, PyCapsule, pointer);
+  bool traverse = FIELD(layout, object, PyCapsule, traverse_func);
+  for (size_t i = 0; i < sizeof capsule_members / sizeof *capsule_members;
+       i++) {
+    const struct capsule_member *member = &capsule_members[i];
+    int32_t offset = layout->facts[member->fact];
+    if (strcmp(name, member->capsule) != 0 || offset == FACT_ABSENT)
+      continue;
+    const uint8_t *bytes = heap_memory(heap, pointer + (uint64_t)offset, 8);
+    if (bytes)
+      visit_named(visit, load_u64(bytes),
+                  traverse && member->visited ? PYHEAP_VISITED : PYHEAP_OWNED,
+                  member->name);
+  }
 }
 
 /* The tree behind contextvars.Context (Python/hamt.c) */
@@ -185,10 +246,16 @@ void visit_tokenizer(struct visit *visit, const struct object *object) {
       {FACT_tok_state__filename, "file name"},
       {FACT_tok_state__decoding_readline, "readline"},
       {FACT_tok_state__decoding_buffer, "decoding buffer"},
+      {FACT_tok_state__readline, "readline"},
   };
+  visit_named(visit, FIELD(layout, object, tokenizeriterobject, last_line),
+              PYHEAP_OWNED, "last line");
   for (size_t i = 0; tokenizer && i < sizeof members / sizeof *members; i++) {
-    uint64_t address = tokenizer + layout->facts[members[i].fact];
-    const uint8_t *pointer = heap_memory(visit_heap(visit), address, 8);
+    int32_t offset = layout->facts[members[i].fact];
+    const uint8_t *pointer =
+        offset == FACT_ABSENT
+            ? NULL
+            : heap_memory(visit_heap(visit), tokenizer + (uint64_t)offset, 8);
     if (pointer)
       visit_named(visit, load_u64(pointer), PYHEAP_OWNED, members[i].name);
   }
@@ -196,35 +263,32 @@ void visit_tokenizer(struct visit *visit, const struct object *object) {
 
 /* Sizes */
 
-uint64_t int_size(const struct pyheap *heap, const struct object *object) {
-  /* Room for a digit is always there. */
-  uint64_t digits = object_size_field(object);
-  return OFFSET(heap_layout(heap), PyLongObject, ob_digit) +
-         (digits ? digits : 1) * object_itemsize(object);
+/** Whether 0 has a digit too: from 3.11 on (Objects/longobject.c,
+ * int___sizeof___impl). */
+static bool zero_has_digit(const struct layout *layout) {
+  return layout->version >= 0x030b;
 }
 
-/** The state of a str, unpacked. */
-struct str_state {
-  unsigned kind; /**< Bytes a character. */
-  bool compact, ascii, ready;
-};
-
-static struct str_state str_state(const struct layout *layout,
-                                  const struct object *object) {
-  /* Include/cpython/unicodeobject.h: interned:2 kind:3 compact:1 ascii:1
-   * ready:1 */
-  uint64_t word = FIELD(layout, object, PyASCIIObject, state);
-  return (struct str_state){
-      .kind = word >> 2 & 7,
-      .compact = word >> 5 & 1,
-      .ascii = word >> 6 & 1,
-      .ready = word >> 7 & 1,
-  };
+uint64_t int_size(const struct pyheap *heap, const struct object *object) {
+  /* lv_tag has two bits of sign and one in reserve below the number of digits
+   * (Include/internal/pycore_long.h, 3.12). */
+  enum { NON_SIZE_BITS = 3 };
+  const struct layout *layout = heap_layout(heap);
+  bool tagged = OFFSET(layout, PyLongObject, lv_tag) != FACT_ABSENT;
+  uint64_t digits =
+      tagged ? FIELD(layout, object, PyLongObject, lv_tag) >> NON_SIZE_BITS
+             : object_size_field(object);
+  if (!digits && zero_has_digit(layout))
+    digits = 1;
+  return (tagged ? object_basicsize(object)
+                 : (uint64_t)OFFSET(layout, PyLongObject, ob_digit)) +
+         digits * object_itemsize(object);
 }
 
 uint64_t str_size(const struct pyheap *heap, const struct object *object) {
   const struct layout *layout = heap_layout(heap);
-  struct str_state state = str_state(layout, object);
+  struct text_state state = text_state(
+      layout, (uint32_t)FIELD(layout, object, PyASCIIObject, state));
   bool compact_ascii = state.compact && state.ascii;
   uint64_t length = FIELD(layout, object, PyASCIIObject, length);
   uint64_t size, data;
@@ -235,12 +299,12 @@ uint64_t str_size(const struct pyheap *heap, const struct object *object) {
   } else if (state.compact) {
     size = SIZEOF(layout, PyCompactUnicodeObject);
     data = object->address + size;
-    size += (length + 1) * state.kind;
+    size += (length + 1) * state.width;
   } else {
     size = SIZEOF(layout, PyUnicodeObject);
     data = FIELD(layout, object, PyUnicodeObject, data);
     if (data)
-      size += (length + 1) * state.kind;
+      size += (length + 1) * state.width;
   }
 
   /* Copies in other encodings. */
@@ -263,8 +327,14 @@ uint64_t str_size(const struct pyheap *heap, const struct object *object) {
 
 uint64_t bytearray_size(const struct pyheap *heap,
                         const struct object *object) {
-  return object_basicsize(object) +
-         FIELD(heap_layout(heap), object, PyByteArrayObject, ob_alloc);
+  const struct layout *layout = heap_layout(heap);
+  uint64_t alloc = FIELD(layout, object, PyByteArrayObject, ob_alloc);
+  uint64_t size = object_basicsize(object) + alloc;
+  /* From 3.15 on the bytes are in a bytes object (Objects/bytearrayobject.c,
+   * bytearray_sizeof_impl). */
+  if (alloc && OFFSET(layout, PyByteArrayObject, ob_bytes_object) != FACT_ABSENT)
+    size += (uint64_t)OFFSET(layout, PyBytesObject, ob_sval) + 1;
+  return size;
 }
 
 uint64_t list_size(const struct pyheap *heap, const struct object *object) {
@@ -280,21 +350,6 @@ uint64_t set_size(const struct pyheap *heap, const struct object *object) {
     size += (FIELD(layout, object, PySetObject, mask) + 1) *
             SIZEOF(layout, setentry);
   return size;
-}
-
-uint64_t code_size(const struct pyheap *heap, const struct object *object) {
-  const struct layout *layout = heap_layout(heap);
-  uint64_t size = object_basicsize(object) +
-                  object_size_field(object) * object_itemsize(object);
-  size = (size + 7) & ~UINT64_C(7);
-  uint64_t extra = FIELD(layout, object, PyCodeObject, co_extra);
-  const uint8_t *bytes =
-      extra ? heap_memory(heap, extra, SIZEOF(layout, _PyCodeObjectExtra))
-            : NULL;
-  if (!bytes)
-    return size;
-  uint64_t slots = load_u64(bytes + OFFSET(layout, _PyCodeObjectExtra, ce_size));
-  return size + OFFSET(layout, _PyCodeObjectExtra, ce_extras) + 8 * slots;
 }
 
 uint64_t type_size(const struct pyheap *heap, const struct object *object) {

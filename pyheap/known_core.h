@@ -15,6 +15,7 @@ void visit_tuple(struct visit *visit, const struct object *object);
 void visit_structseq(struct visit *visit, const struct object *object);
 void visit_set(struct visit *visit, const struct object *object);
 void visit_type(struct visit *visit, const struct object *object);
+void visit_capsule(struct visit *visit, const struct object *object);
 void visit_module(struct visit *visit, const struct object *object);
 void visit_hamt_bitmap(struct visit *visit, const struct object *object);
 void visit_hamt_array(struct visit *visit, const struct object *object);
@@ -27,7 +28,6 @@ uint64_t str_size(const struct pyheap *heap, const struct object *object);
 uint64_t bytearray_size(const struct pyheap *heap, const struct object *object);
 uint64_t list_size(const struct pyheap *heap, const struct object *object);
 uint64_t set_size(const struct pyheap *heap, const struct object *object);
-uint64_t code_size(const struct pyheap *heap, const struct object *object);
 uint64_t type_size(const struct pyheap *heap, const struct object *object);
 
 #endif

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "known_dict.h"
 
+#include "heap.h"
+#include "instance.h"
+
 void visit_dict_keys(struct visit *visit, const struct dict_keys *keys) {
   for (uint64_t i = 0; i < keys->entry_count; i++) {
     uint64_t key = dict_key_at(keys, i);
@@ -14,8 +17,11 @@ void visit_dict(struct visit *visit, const struct object *object) {
     visit_problem(visit, "dicts whose table makes no sense", object->address);
     return;
   }
+  /* The instance that the values are in reports them. */
+  bool elsewhere =
+      dict.embedded && !heap_visits_managed_dict(visit_heap(visit));
   uint64_t position = 0, key, value;
-  while (dict_next(&dict, &position, &key, &value)) {
+  while (!elsewhere && dict_next(&dict, &position, &key, &value)) {
     visit_reference(visit, value, PYHEAP_VISITED, PYHEAP_NAME_ITEM, key);
     if (dict.keys.general)
       visit_reference(visit, key, PYHEAP_VISITED, PYHEAP_NAME_KEY, key);
@@ -26,13 +32,22 @@ void visit_dict(struct visit *visit, const struct object *object) {
     visit_dict_keys(visit, &dict.keys);
 }
 
+/** How many values a split table has room for.  Since 3.11 keys give room up
+ * as instances are made (Objects/dictobject.c, shared_keys_usable_size). */
+static uint64_t values_capacity(const struct layout *layout,
+                                const struct dict_keys *keys) {
+  if (OFFSET(layout, PyDictKeysObject, dk_log2_size) == FACT_ABSENT)
+    return keys->capacity;
+  return keys->entry_count + keys->usable;
+}
+
 uint64_t dict_size(const struct pyheap *heap, const struct object *object) {
   uint64_t size = object_basicsize(object);
   struct dict dict;
   if (!dict_open(heap, object->address, &dict))
     return size;
   if (dict.values)
-    size += 8 * (dict.keys.entry_count + dict.keys.usable);
+    size += 8 * values_capacity(heap_layout(heap), &dict.keys);
   if (dict.keys.refcount == 1)
     size += dict.keys.bytes;
   return size;

@@ -1,55 +1,34 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "config.h"
+
 #include "known_frames.h"
 
-enum {
-  /* Include/internal/pycore_frame.h of 3.11: a generator that is through. */
-  GENERATOR_CLEARED = 4,
-  /* A code object cannot have more: oparg and frame size are ints, and the
-   * whole frame has to fit on the thread's data stack. */
-  MAX_FRAME_SLOTS = 1 << 24,
-};
+#include "heap.h"
+#include "known_code.h"
 
-/** What a code object says about the frames that run it. */
-struct frame_shape {
-  uint64_t locals;      /**< Local, cell and free variables. */
-  uint64_t stack_size;  /**< Entries of the value stack, at most. */
-  uint64_t names;       /**< A tuple with a name for each of the locals. */
-};
+/** The depth of a value stack that is in a register of the evaluation loop. */
+#define DEPTH_UNKNOWN UINT64_MAX
 
-static bool frame_shape_read(const struct pyheap *heap, uint64_t code,
-                             struct frame_shape *ret) {
-  const struct layout *layout = heap_layout(heap);
-  const uint8_t *bytes = heap_memory(
-      heap, code, OFFSET(layout, PyCodeObject, co_code_adaptive));
-  if (!bytes)
-    return false;
-  struct frame_shape shape = {
-      .locals = load_u32(bytes + OFFSET(layout, PyCodeObject, co_nlocalsplus)),
-      .stack_size = load_u32(bytes + OFFSET(layout, PyCodeObject, co_stacksize)),
-      .names = load_u64(bytes + OFFSET(layout, PyCodeObject, co_localsplusnames)),
-  };
-  if (shape.locals > MAX_FRAME_SLOTS || shape.stack_size > MAX_FRAME_SLOTS)
-    return false;
-  *ret = shape;
-  return true;
+static bool frames_are_objects(const struct layout *layout) {
+  return OFFSET(layout, PyFrameObject, f_code) != FACT_ABSENT;
 }
 
-/* The items of the tuple of the locals' names; NULL when there are fewer. */
-static const uint8_t *local_names(const struct pyheap *heap,
-                                  const struct frame_shape *shape) {
-  const struct layout *layout = heap_layout(heap);
-  uint64_t items = OFFSET(layout, PyTupleObject, ob_item);
-  const uint8_t *tuple =
-      heap_memory(heap, shape->names, items + 8 * shape->locals);
-  if (!tuple ||
-      load_u64(tuple + OFFSET(layout, PyVarObject, ob_size)) < shape->locals)
-    return NULL;
-  return tuple + items;
+/** gi_frame_state of a generator that is through: FRAME_CLEARED of
+ * pycore_frame.h, which 3.15 numbered anew. */
+static int generator_cleared(const struct layout *layout) {
+  return layout->version < 0x030f ? 4 : 5;
+}
+
+/** Whether tp_traverse of a generator that is through visits its code: since
+ * 3.14 (Objects/genobject.c, gen_traverse). */
+static bool visits_code_of_cleared(const struct layout *layout) {
+  return layout->version >= 0x030e;
 }
 
 static const uint8_t *frame_header(const struct pyheap *heap, uint64_t frame) {
   return heap_memory(
-      heap, frame, OFFSET(heap_layout(heap), _PyInterpreterFrame, localsplus));
+      heap, frame,
+      (uint64_t)OFFSET(heap_layout(heap), _PyInterpreterFrame, localsplus));
 }
 
 int frame_owner(const struct pyheap *heap, uint64_t frame) {
@@ -59,22 +38,70 @@ int frame_owner(const struct pyheap *heap, uint64_t frame) {
   return bytes[OFFSET(heap_layout(heap), _PyInterpreterFrame, owner)];
 }
 
-/* Locals and value stack: SLOTS, of which tp_traverse visits VISITED. */
+/** The object that a word of a frame refers to.  Since 3.14 such words are
+ * _PyStackRef: bit 1 marks what is no pointer, bit 0 a reference that is not
+ * counted (pycore_stackref.h). */
+static uint64_t stack_reference(const struct layout *layout, uint64_t word) {
+  enum { NO_POINTER = 2, NOT_COUNTED = 1 };
+  if (OFFSET(layout, _PyInterpreterFrame, stackpointer) == FACT_ABSENT)
+    return word;
+  return word & NO_POINTER ? 0 : word & ~(uint64_t)NOT_COUNTED;
+}
+
+/** The code that the frame with HEADER runs; some shims have None there. */
+static uint64_t header_code(const struct layout *layout,
+                            const uint8_t *header) {
+  int32_t offset = OFFSET(layout, _PyInterpreterFrame, f_executable);
+  if (offset == FACT_ABSENT)
+    offset = OFFSET(layout, _PyInterpreterFrame, f_code);
+  return stack_reference(layout, load_u64(header + offset));
+}
+
+static uint64_t header_function(const struct layout *layout,
+                                const uint8_t *header) {
+  int32_t offset = OFFSET(layout, _PyInterpreterFrame, f_funcobj);
+  if (offset == FACT_ABSENT)
+    offset = OFFSET(layout, _PyInterpreterFrame, f_func);
+  return stack_reference(layout, load_u64(header + offset));
+}
+
+/** How many slots are in use, the locals included. */
+static uint64_t header_depth(const struct layout *layout, uint64_t frame,
+                             const uint8_t *header) {
+  int32_t stacktop = OFFSET(layout, _PyInterpreterFrame, stacktop);
+  if (stacktop != FACT_ABSENT) {
+    int32_t depth = (int32_t)load_u32(header + stacktop);
+    return depth < 0 ? DEPTH_UNKNOWN : (uint64_t)depth;
+  }
+  uint64_t pointer =
+      load_u64(header + OFFSET(layout, _PyInterpreterFrame, stackpointer));
+  if (!pointer)
+    return DEPTH_UNKNOWN;
+  return (pointer - frame -
+          (uint64_t)OFFSET(layout, _PyInterpreterFrame, localsplus)) /
+         8;
+}
+
+/* Locals and value stack: the first COUNT words of SLOTS, of which tp_traverse
+ * visits VISITED. */
 static void visit_slots(struct visit *visit, const struct frame_shape *shape,
-                        const uint8_t *slots, uint64_t count,
-                        uint64_t visited, enum pyheap_reference_kind kind) {
-  const uint8_t *names = local_names(visit_heap(visit), shape);
+                        const uint8_t *slots, uint64_t count, uint64_t visited,
+                        enum pyheap_reference_kind kind) {
+  const struct layout *layout = visit_layout(visit);
   for (uint64_t i = 0; i < count; i++) {
-    uint64_t target = load_u64(slots + 8 * i);
+    uint64_t target = stack_reference(layout, load_u64(slots + 8 * i));
     enum pyheap_reference_kind slot_kind = i < visited ? kind : PYHEAP_OWNED;
-    if (i >= shape->locals)
+    if (!target)
+      continue;
+    if (i >= shape->locals) {
       visit_reference(visit, target, slot_kind, PYHEAP_NAME_STACK,
                       i - shape->locals);
-    else if (names)
-      visit_reference(visit, target, slot_kind, PYHEAP_NAME_LOCAL,
-                      load_u64(names + 8 * i));
-    else
-      visit_reference(visit, target, slot_kind, PYHEAP_NAME_INDEX, i);
+      continue;
+    }
+    uint64_t name = frame_local_name(visit_heap(visit), shape, i);
+    visit_reference(visit, target, slot_kind,
+                    name ? PYHEAP_NAME_LOCAL : PYHEAP_NAME_INDEX,
+                    name ? name : i);
   }
 }
 
@@ -82,64 +109,110 @@ static void visit_slots(struct visit *visit, const struct frame_shape *shape,
  * values that were popped, which may be gone. */
 static void scan_stack(struct visit *visit, const struct frame_shape *shape,
                        uint64_t slots) {
+  const struct layout *layout = visit_layout(visit);
   const uint8_t *stack = heap_memory(
       visit_heap(visit), slots + 8 * shape->locals, 8 * shape->stack_size);
   for (uint64_t i = 0; stack && i < shape->stack_size; i++) {
-    uint64_t target = load_u64(stack + 8 * i);
+    uint64_t target = stack_reference(layout, load_u64(stack + 8 * i));
     if (target && heap_is_object(visit_heap(visit), target))
       visit_reference(visit, target, PYHEAP_PROBABLE, PYHEAP_NAME_STACK, i);
   }
 }
 
+/** The slots at SLOTS, of which DEPTH are in use; of these tp_traverse visits
+ * the locals anyway when ALWAYS_LOCALS, else only with the depth known. */
+static void visit_stack(struct visit *visit, const struct frame_shape *shape,
+                        uint64_t slots, uint64_t depth, bool always_locals,
+                        enum pyheap_reference_kind kind) {
+  bool known = depth != DEPTH_UNKNOWN;
+  uint64_t count = known ? depth : shape->locals;
+  const uint8_t *bytes = NULL;
+  if (count <= shape->locals + shape->stack_size)
+    bytes = heap_memory(visit_heap(visit), slots, 8 * count);
+  if (!bytes && count) {
+    visit_problem(visit, "frames whose stack makes no sense", slots);
+    return;
+  }
+  visit_slots(visit, shape, bytes, count, known || always_locals ? count : 0,
+              kind);
+  if (!known)
+    scan_stack(visit, shape, slots);
+}
+
 void visit_interpreter_frame(struct visit *visit, const struct object *holder,
                              uint64_t frame, enum pyheap_reference_kind kind) {
-  const struct pyheap *heap = visit_heap(visit);
   const struct layout *layout = visit_layout(visit);
-  const uint8_t *header = frame_header(heap, frame);
+  const uint8_t *header = frame_header(visit_heap(visit), frame);
   if (!header) {
     visit_problem(visit, "frames that cannot be read", frame);
     return;
   }
-  uint64_t code =
-      load_u64(header + OFFSET(layout, _PyInterpreterFrame, f_code));
+  uint64_t code = header_code(layout, header);
   visit_named(visit,
               load_u64(header + OFFSET(layout, _PyInterpreterFrame, frame_obj)),
               kind, "frame object");
   visit_named(visit,
               load_u64(header + OFFSET(layout, _PyInterpreterFrame, f_locals)),
               kind, ".f_locals");
-  visit_named(visit,
-              load_u64(header + OFFSET(layout, _PyInterpreterFrame, f_func)),
-              kind, "function");
+  visit_named(visit, header_function(layout, header), kind, "function");
   visit_named(visit, code, kind, ".f_code");
 
   /* A frame object that was cleared has neither code nor locals. */
   if (!code && holder)
     return;
   struct frame_shape shape;
-  if (!frame_shape_read(heap, code, &shape)) {
+  if (!frame_shape_read(visit_heap(visit), code, &shape)) {
     visit_problem(visit, "frames without code", frame);
     return;
   }
-  /* stacktop counts the locals too; it is -1 while the frame runs, for then
-   * the depth is in a register of the evaluation loop. */
-  int32_t stacktop = (int32_t)load_u32(
-      header + OFFSET(layout, _PyInterpreterFrame, stacktop));
-  uint64_t count = stacktop < 0 ? shape.locals : (uint64_t)stacktop;
-  const uint8_t *slots = heap_memory(
-      heap, frame + OFFSET(layout, _PyInterpreterFrame, localsplus),
-      8 * count);
-  if (count > shape.locals + shape.stack_size || (count && !slots)) {
-    visit_problem(visit, "frames whose stack makes no sense", frame);
-    return;
-  }
-  visit_slots(visit, &shape, slots, count, stacktop < 0 ? 0 : count, kind);
-  if (stacktop < 0)
-    scan_stack(visit, &shape,
-               frame + OFFSET(layout, _PyInterpreterFrame, localsplus));
+  visit_stack(visit, &shape,
+              frame + (uint64_t)OFFSET(layout, _PyInterpreterFrame, localsplus),
+              header_depth(layout, frame, header), false, kind);
 }
 
-/* Frame objects */
+/* Frame objects ----------------------------------------------------------- */
+
+/** How much of the value stack of a frame object is in use, until 3.10. */
+static uint64_t object_depth(const struct layout *layout,
+                             const struct object *frame) {
+  int32_t stackdepth = OFFSET(layout, PyFrameObject, f_stackdepth);
+  if (stackdepth != FACT_ABSENT) {
+    int32_t depth = (int32_t)load_u32(frame->bytes + stackdepth);
+    return depth < 0 ? DEPTH_UNKNOWN : (uint64_t)depth;
+  }
+  uint64_t top = FIELD(layout, frame, PyFrameObject, f_stacktop);
+  if (top)
+    return (top - FIELD(layout, frame, PyFrameObject, f_valuestack)) / 8;
+  /* Until 3.9 NULL is also what a frame has that is through. */
+  return frame->bytes[OFFSET(layout, PyFrameObject, f_executing)]
+             ? DEPTH_UNKNOWN
+             : 0;
+}
+
+/** Until 3.10 functions run in frame objects. */
+static void visit_whole_frame(struct visit *visit, const struct object *frame) {
+  const struct layout *layout = visit_layout(visit);
+  uint64_t code = FIELD(layout, frame, PyFrameObject, f_code);
+  struct frame_shape shape;
+#define MEMBER(member)                                                         \
+  visit_named(visit, FIELD(layout, frame, PyFrameObject, member),              \
+              PYHEAP_VISITED, "." #member)
+  MEMBER(f_code);
+  MEMBER(f_builtins);
+  MEMBER(f_globals);
+  MEMBER(f_locals);
+#undef MEMBER
+  if (!frame_shape_read(visit_heap(visit), code, &shape)) {
+    visit_problem(visit, "frames without code", frame->address);
+    return;
+  }
+  uint64_t depth = object_depth(layout, frame);
+  visit_stack(visit, &shape,
+              frame->address +
+                  (uint64_t)OFFSET(layout, PyFrameObject, f_localsplus),
+              depth == DEPTH_UNKNOWN ? depth : shape.locals + depth, true,
+              PYHEAP_VISITED);
+}
 
 void visit_frame_object(struct visit *visit, const struct object *frame) {
   const struct layout *layout = visit_layout(visit);
@@ -147,72 +220,122 @@ void visit_frame_object(struct visit *visit, const struct object *frame) {
               PYHEAP_VISITED, ".f_back");
   visit_named(visit, FIELD(layout, frame, PyFrameObject, f_trace),
               PYHEAP_VISITED, ".f_trace");
+  visit_named(visit, FIELD(layout, frame, PyFrameObject, f_extra_locals),
+              PYHEAP_VISITED, "extra locals");
+  visit_named(visit, FIELD(layout, frame, PyFrameObject, f_locals_cache),
+              PYHEAP_VISITED, "cache of locals");
+  visit_named(visit,
+              FIELD(layout, frame, PyFrameObject, f_overwritten_fast_locals),
+              PYHEAP_VISITED, "overwritten locals");
+  if (frames_are_objects(layout)) {
+    visit_whole_frame(visit, frame);
+    return;
+  }
   uint64_t contents = FIELD(layout, frame, PyFrameObject, f_frame);
   if (contents &&
       frame_owner(visit_heap(visit), contents) == FRAME_OWNER_FRAME_OBJECT)
     visit_interpreter_frame(visit, frame, contents, PYHEAP_VISITED);
 }
 
-/* The bytes of a frame whose code is CODE, from its start. */
-static uint64_t frame_bytes(const struct pyheap *heap, uint64_t code) {
+static uint64_t slot_bytes(const struct pyheap *heap, uint64_t code) {
   struct frame_shape shape = {0};
   (void)frame_shape_read(heap, code, &shape);
-  return OFFSET(heap_layout(heap), _PyInterpreterFrame, localsplus) +
-         8 * (shape.locals + shape.stack_size);
+  return 8 * (shape.locals + shape.stack_size);
+}
+
+/** The bytes of the interpreter's frame at FRAME. */
+static uint64_t frame_bytes(const struct pyheap *heap, uint64_t frame) {
+  const struct layout *layout = heap_layout(heap);
+  const uint8_t *header = frame_header(heap, frame);
+  return (uint64_t)OFFSET(layout, _PyInterpreterFrame, localsplus) +
+         slot_bytes(heap, header ? header_code(layout, header) : 0);
 }
 
 uint64_t frame_object_size(const struct pyheap *heap,
                            const struct object *frame) {
   const struct layout *layout = heap_layout(heap);
-  const uint8_t *header =
-      frame_header(heap, FIELD(layout, frame, PyFrameObject, f_frame));
-  uint64_t code =
-      header ? load_u64(header + OFFSET(layout, _PyInterpreterFrame, f_code))
-             : 0;
-  return OFFSET(layout, PyFrameObject, frame_data) + frame_bytes(heap, code);
+  /* The struct has room for one slot. */
+  if (frames_are_objects(layout))
+    return (uint64_t)SIZEOF(layout, PyFrameObject) - 8 +
+           slot_bytes(heap, FIELD(layout, frame, PyFrameObject, f_code));
+  return (uint64_t)OFFSET(layout, PyFrameObject, frame_data) +
+         frame_bytes(heap, FIELD(layout, frame, PyFrameObject, f_frame));
+}
+
+/* Generators -------------------------------------------------------------- */
+
+/** The frame inside a generator, from 3.11 on. */
+static void visit_own_frame(struct visit *visit,
+                            const struct object *generator) {
+  const struct layout *layout = visit_layout(visit);
+  uint64_t frame = generator->address +
+                   (uint64_t)OFFSET(layout, PyGenObject, gi_iframe);
+  int8_t state =
+      (int8_t)generator->bytes[OFFSET(layout, PyGenObject, gi_frame_state)];
+  if (state < generator_cleared(layout)) {
+    visit_interpreter_frame(visit, generator, frame, PYHEAP_VISITED);
+    return;
+  }
+  /* Where a generator has no gi_code the frame keeps it to the end. */
+  const uint8_t *header = frame_header(visit_heap(visit), frame);
+  if (header && OFFSET(layout, PyGenObject, gi_code) == FACT_ABSENT)
+    visit_named(visit, header_code(layout, header),
+                visits_code_of_cleared(layout) ? PYHEAP_VISITED : PYHEAP_OWNED,
+                ".gi_code");
 }
 
 /* Generators, coroutines and asynchronous generators share a layout. */
-
 void visit_generator(struct visit *visit, const struct object *generator) {
   const struct layout *layout = visit_layout(visit);
-  visit_named(visit, FIELD(layout, generator, PyGenObject, gi_code),
-              PYHEAP_VISITED, ".gi_code");
-  visit_named(visit, FIELD(layout, generator, PyGenObject, gi_name),
-              PYHEAP_VISITED, ".__name__");
-  visit_named(visit, FIELD(layout, generator, PyGenObject, gi_qualname),
-              PYHEAP_VISITED, ".__qualname__");
-  int8_t state =
-      (int8_t)generator->bytes[OFFSET(layout, PyGenObject, gi_frame_state)];
-  if (state < GENERATOR_CLEARED)
-    visit_interpreter_frame(
-        visit, generator,
-        generator->address + OFFSET(layout, PyGenObject, gi_iframe),
-        PYHEAP_VISITED);
-  visit_named(visit, FIELD(layout, generator, PyGenObject, gi_exc_value),
-              PYHEAP_VISITED, "handled exception");
+#define MEMBER(member, name)                                                   \
+  visit_named(visit, FIELD(layout, generator, PyGenObject, member),            \
+              PYHEAP_VISITED, name)
+  MEMBER(gi_frame, ".gi_frame");
+  MEMBER(gi_code, ".gi_code");
+  MEMBER(gi_name, ".__name__");
+  MEMBER(gi_qualname, ".__qualname__");
+  if (OFFSET(layout, PyGenObject, gi_iframe) != FACT_ABSENT)
+    visit_own_frame(visit, generator);
+  MEMBER(gi_exc_type, "type of the handled exception");
+  MEMBER(gi_exc_value, "handled exception");
+  MEMBER(gi_exc_traceback, "traceback of the handled exception");
+#undef MEMBER
+}
+
+/** One member until 3.10, or the one that replaced it in 3.11. */
+static uint64_t origin_or_finalizer(const struct layout *layout,
+                                    const struct object *generator,
+                                    int32_t before) {
+  return before == FACT_ABSENT
+             ? FIELD(layout, generator, PyGenObject, gi_origin_or_finalizer)
+             : object_field(generator, before);
 }
 
 void visit_coroutine(struct visit *visit, const struct object *coroutine) {
+  const struct layout *layout = visit_layout(visit);
   visit_generator(visit, coroutine);
   visit_named(visit,
-              FIELD(visit_layout(visit), coroutine, PyGenObject,
-                    gi_origin_or_finalizer),
+              origin_or_finalizer(layout, coroutine,
+                                  OFFSET(layout, PyCoroObject, cr_origin)),
               PYHEAP_OWNED, ".cr_origin");
 }
 
 void visit_async_generator(struct visit *visit,
                            const struct object *generator) {
+  const struct layout *layout = visit_layout(visit);
   visit_named(visit,
-              FIELD(visit_layout(visit), generator, PyGenObject,
-                    gi_origin_or_finalizer),
+              origin_or_finalizer(layout, generator,
+                                  OFFSET(layout, PyAsyncGenObject,
+                                         ag_finalizer)),
               PYHEAP_VISITED, "finalizer");
   visit_generator(visit, generator);
 }
 
 uint64_t generator_size(const struct pyheap *heap,
                         const struct object *generator) {
-  const struct layout *layout = heap_layout(heap);
-  return OFFSET(layout, PyGenObject, gi_iframe) +
-         frame_bytes(heap, FIELD(layout, generator, PyGenObject, gi_code));
+  int32_t iframe = OFFSET(heap_layout(heap), PyGenObject, gi_iframe);
+  if (iframe == FACT_ABSENT)
+    return object_basicsize(generator);
+  return (uint64_t)iframe +
+         frame_bytes(heap, generator->address + (uint64_t)iframe);
 }

@@ -122,6 +122,11 @@ struct member {
    .fact = FACT_##structure##__##member_,                                      \
    .since = version,                                                           \
    .name = name_}
+#define VISITED_BEFORE(version, structure, member_, name_)                      \
+  {.kind = MEMBER_VISITED,                                                     \
+   .fact = FACT_##structure##__##member_,                                      \
+   .before = version,                                                          \
+   .name = name_}
 #define OWNED(structure, member_, name_)                                       \
   {.kind = MEMBER_OWNED,                                                       \
    .fact = FACT_##structure##__##member_,                                      \
@@ -169,6 +174,9 @@ struct known_module_state {
   const char *name; /**< The m_name of its definition: "_functools". */
   uint16_t size;    /**< The fact that must equal its definition's m_size. */
   struct member members[32];
+  /** Visits what the members cannot say, after them; STATE is mapped whole.
+   * May be NULL. */
+  void (*visit)(struct visit *visit, const uint8_t *state);
 };
 extern const struct known_module_state known_module_states[];
 

@@ -10,6 +10,7 @@
  * Exceptions, and other types that only change behaviour, are found under the
  * first of their bases that has a row.
  */
+#include "known_code.h"
 #include "known_core.h"
 #include "known_dict.h"
 #include "known_frames.h"
@@ -27,6 +28,32 @@
   VISITED(PyDescrObject, d_type, ".__objclass__"),                             \
       OWNED(PyDescrObject, d_name, ".__name__"),                               \
       OWNED(PyDescrObject, d_qualname, ".__qualname__")
+
+#define UNION_MEMBERS                                                          \
+  VISITED(unionobject, args, ".__args__"),                                     \
+      VISITED(unionobject, hashable_args, "hashable arguments"),               \
+      VISITED(unionobject, unhashable_args, "other arguments"),                \
+      VISITED(unionobject, parameters, ".__parameters__")
+
+#define NAME_MEMBER(structure)                                                 \
+  OWNED_BEFORE(0x030e, structure, name, ".__name__"),                          \
+      VISITED_SINCE(0x030e, structure, name, ".__name__")
+
+#define CONTEXT(name_)                                                         \
+  {.name = name_,                                                              \
+   .members = {VISITED(PyContext, ctx_prev, "previous context"),               \
+               VISITED(PyContext, ctx_vars, "variables")}}
+
+#define CONTEXT_VARIABLE(name_)                                                \
+  {.name = name_,                                                              \
+   .members = {VISITED(PyContextVar, var_name, ".name"),                       \
+               VISITED(PyContextVar, var_default, "default")}}
+
+#define CONTEXT_TOKEN(name_)                                                   \
+  {.name = name_,                                                              \
+   .members = {VISITED(PyContextToken, tok_ctx, "context"),                    \
+               VISITED(PyContextToken, tok_var, ".var"),                       \
+               VISITED(PyContextToken, tok_oldval, ".old_value")}}
 
 #define UNICODE_ERROR_MEMBERS                                                  \
   VISITED(PyUnicodeErrorObject, encoding, ".encoding"),                        \
@@ -75,6 +102,10 @@ const struct known_type known_types[] = {
      .visit = visit_odict,
      .size = odict_size},
     {.name = "dict",
+     .kind = KIND_DICT,
+     .visit = visit_dict,
+     .size = dict_size},
+    {.name = "frozendict",
      .kind = KIND_DICT,
      .visit = visit_dict,
      .size = dict_size},
@@ -192,6 +223,7 @@ const struct known_type known_types[] = {
                  VISITED(classmethod, cm_dict, ".__dict__")}},
     {.name = "code",
      .kind = KIND_CODE,
+     .visit = visit_code,
      .size = code_size,
      .members = {OWNED(PyCodeObject, co_consts, ".co_consts"),
                  OWNED(PyCodeObject, co_names, ".co_names"),
@@ -202,7 +234,11 @@ const struct known_type known_types[] = {
                  OWNED(PyCodeObject, co_name, ".co_name"),
                  OWNED(PyCodeObject, co_qualname, ".co_qualname"),
                  OWNED(PyCodeObject, co_linetable, ".co_linetable"),
-                 OWNED(PyCodeObject, co_code_cached, ".co_code")}},
+                 OWNED(PyCodeObject, co_code_cached, ".co_code"),
+                 OWNED(PyCodeObject, co_code, ".co_code"),
+                 OWNED(PyCodeObject, co_varnames, ".co_varnames"),
+                 OWNED(PyCodeObject, co_freevars, ".co_freevars"),
+                 OWNED(PyCodeObject, co_cellvars, ".co_cellvars")}},
     {.name = "function",
      .kind = KIND_FUNCTION,
      .members = {VISITED(PyFunctionObject, func_code, ".__code__"),
@@ -217,6 +253,9 @@ const struct known_type known_types[] = {
                  VISITED(PyFunctionObject, func_closure, ".__closure__"),
                  VISITED(PyFunctionObject, func_annotations,
                          ".__annotations__"),
+                 VISITED(PyFunctionObject, func_annotate, ".__annotate__"),
+                 VISITED(PyFunctionObject, func_typeparams,
+                         ".__type_params__"),
                  VISITED(PyFunctionObject, func_qualname, ".__qualname__")}},
     {.name = "instancemethod",
      .members = {VISITED(PyInstanceMethodObject, func, ".__func__")}},
@@ -286,6 +325,8 @@ const struct known_type known_types[] = {
      .size = generator_size},
     {.name = "coroutine_wrapper",
      .members = {VISITED(PyCoroWrapper, cw_coroutine, "coroutine")}},
+    {.name = "FrameLocalsProxy",
+     .members = {VISITED(PyFrameLocalsProxyObject, frame, "frame")}},
     {.name = "frame",
      .kind = KIND_FRAME,
      .visit = visit_frame_object,
@@ -311,12 +352,15 @@ const struct known_type known_types[] = {
      .kind = KIND_EXCEPTION,
      .members = {VISITED(PyBaseExceptionGroupObject, msg, ".message"),
                  VISITED(PyBaseExceptionGroupObject, excs, ".exceptions"),
+                 VISITED(PyBaseExceptionGroupObject, excs_str,
+                         "text of the exceptions"),
                  EXCEPTION_MEMBERS}},
     {.name = "ImportError",
      .kind = KIND_EXCEPTION,
      .members = {VISITED(PyImportErrorObject, msg, ".msg"),
                  VISITED(PyImportErrorObject, name, ".name"),
                  VISITED(PyImportErrorObject, path, ".path"),
+                 VISITED(PyImportErrorObject, name_from, ".name_from"),
                  EXCEPTION_MEMBERS}},
     {.name = "NameError",
      .kind = KIND_EXCEPTION,
@@ -344,6 +388,7 @@ const struct known_type known_types[] = {
                  VISITED(PySyntaxErrorObject, text, ".text"),
                  VISITED(PySyntaxErrorObject, print_file_and_line,
                          ".print_file_and_line"),
+                 VISITED(PySyntaxErrorObject, metadata, "metadata"),
                  EXCEPTION_MEMBERS}},
     {.name = "SystemExit",
      .kind = KIND_EXCEPTION,
@@ -360,7 +405,10 @@ const struct known_type known_types[] = {
      .members = {UNICODE_ERROR_MEMBERS}},
 
     /* Weak references and buffers.  3.11 changed the names of the first. */
-    {.name = "PyCapsule"},
+    {.name = "PyCapsule", .visit = visit_capsule},
+    {.name = "_buffer_wrapper",
+     .members = {VISITED(PyBufferWrapper, mv, "memoryview"),
+                 VISITED(PyBufferWrapper, obj, "object")}},
     {.name = "managedbuffer",
      .members = {VISITED(_PyManagedBufferObject, master_obj, ".obj")}},
     {.name = "memoryview",
@@ -374,17 +422,13 @@ const struct known_type known_types[] = {
     WEAKREF("weakref.ProxyType"),
     WEAKREF("weakref.ReferenceType"),
 
-    /* Context variables */
-    {.name = "_contextvars.Context",
-     .members = {VISITED(PyContext, ctx_prev, "previous context"),
-                 VISITED(PyContext, ctx_vars, "variables")}},
-    {.name = "_contextvars.ContextVar",
-     .members = {VISITED(PyContextVar, var_name, ".name"),
-                 VISITED(PyContextVar, var_default, "default")}},
-    {.name = "_contextvars.Token",
-     .members = {VISITED(PyContextToken, tok_ctx, "context"),
-                 VISITED(PyContextToken, tok_var, ".var"),
-                 VISITED(PyContextToken, tok_oldval, ".old_value")}},
+    /* Context variables; without the module until 3.9 */
+    CONTEXT("Context"),
+    CONTEXT_VARIABLE("ContextVar"),
+    CONTEXT_TOKEN("Token"),
+    CONTEXT("_contextvars.Context"),
+    CONTEXT_VARIABLE("_contextvars.ContextVar"),
+    CONTEXT_TOKEN("_contextvars.Token"),
     {.name = "hamt", .members = {VISITED(PyHamtObject, h_root, "root")}},
     {.name = "hamt_array_node", .visit = visit_hamt_array},
     {.name = "hamt_bitmap_node", .visit = visit_hamt_bitmap},
@@ -394,10 +438,23 @@ const struct known_type known_types[] = {
     HAMT_ITERATOR("values"),
 
     /* The rest */
+    {.name = "InstructionSequence",
+     .members = {VISITED(_PyInstructionSequence, s_nested, "nested"),
+                 VISITED(_PyInstructionSequence, s_annotations_code,
+                         "code of annotations")}},
     {.name = "InterpreterID"},
     {.name = "_tokenize.TokenizerIter", .visit = visit_tokenizer},
+    {.name = "_ast.AST", /* 3.8 */
+     .members = {VISITED(AST_object, dict, ".__dict__")}},
+    {.name = "_typing._ConstEvaluator",
+     .members = {VISITED(constevaluatorobject, value, "value")}},
     {.name = "ast.AST",
      .members = {OWN_TYPE, VISITED(AST_object, dict, ".__dict__")}},
+    {.name = "lazy_import",
+     .members = {VISITED(PyLazyImportObject, lz_builtins, "builtins"),
+                 VISITED(PyLazyImportObject, lz_from, "module"),
+                 VISITED(PyLazyImportObject, lz_attr, "names"),
+                 VISITED(PyLazyImportObject, lz_code, "code")}},
     {.name = "stderrprinter"},
     {.name = "symtable entry",
      .members = {OWNED(PySTEntryObject, ste_id, ".id"),
@@ -405,7 +462,12 @@ const struct known_type known_types[] = {
                  OWNED(PySTEntryObject, ste_symbols, ".symbols"),
                  OWNED(PySTEntryObject, ste_varnames, ".varnames"),
                  OWNED(PySTEntryObject, ste_children, ".children"),
-                 OWNED(PySTEntryObject, ste_directives, "directives")}},
+                 OWNED(PySTEntryObject, ste_directives, "directives"),
+                 OWNED(PySTEntryObject, ste_mangled_names, "mangled names"),
+                 OWNED(PySTEntryObject, ste_annotation_block, "annotations")}},
+    {.name = "sys.legacy_event_handler"},
+    {.name = "sys.monitoring.branch_event_handler",
+     .members = {OWNED(_PyLegacyBranchEventHandler, handler, "handler")}},
     {.name = "types.GenericAlias",
      .members = {VISITED(gaobject, origin, ".__origin__"),
                  VISITED(gaobject, args, ".__args__"),
@@ -413,8 +475,59 @@ const struct known_type known_types[] = {
     {.name = "types.SimpleNamespace",
      .members = {VISITED(_PyNamespaceObject, ns_dict, ".__dict__")}},
     {.name = "types.UnionType",
-     .members = {VISITED(unionobject, args, ".__args__"),
-                 VISITED(unionobject, parameters, ".__parameters__")}},
+     .members = {UNION_MEMBERS}},
+
+    /* Type parameters.  Their name counts among what is visited since 3.14. */
+    {.name = "NoDefaultType"},
+    {.name = "typing.Generic", .members = {OWN_TYPE}},
+    {.name = "typing.ParamSpec",
+     .members = {OWN_TYPE, NAME_MEMBER(paramspecobject),
+                 VISITED(paramspecobject, bound, ".__bound__"),
+                 VISITED(paramspecobject, default_value, ".__default__"),
+                 VISITED(paramspecobject, evaluate_default,
+                         ".evaluate_default")}},
+    {.name = "typing.ParamSpecArgs",
+     .members = {VISITED(paramspecattrobject, origin, ".__origin__")}},
+    {.name = "typing.ParamSpecKwargs",
+     .members = {VISITED(paramspecattrobject, origin, ".__origin__")}},
+    {.name = "typing.TypeAliasType",
+     .members = {NAME_MEMBER(typealiasobject),
+                 VISITED(typealiasobject, qualname, ".__qualname__"),
+                 VISITED(typealiasobject, type_params, ".__type_params__"),
+                 VISITED(typealiasobject, compute_value, ".evaluate_value"),
+                 VISITED(typealiasobject, value, ".__value__"),
+                 VISITED(typealiasobject, module, ".__module__")}},
+    {.name = "typing.TypeVar",
+     .members = {OWN_TYPE, NAME_MEMBER(typevarobject),
+                 VISITED(typevarobject, bound, ".__bound__"),
+                 VISITED(typevarobject, evaluate_bound, ".evaluate_bound"),
+                 VISITED(typevarobject, constraints, ".__constraints__"),
+                 VISITED(typevarobject, evaluate_constraints,
+                         ".evaluate_constraints"),
+                 VISITED(typevarobject, default_value, ".__default__"),
+                 VISITED(typevarobject, evaluate_default,
+                         ".evaluate_default")}},
+    {.name = "typing.TypeVarTuple",
+     .members = {OWN_TYPE, NAME_MEMBER(typevartupleobject),
+                 VISITED(typevartupleobject, default_value, ".__default__"),
+                 VISITED(typevartupleobject, evaluate_default,
+                         ".evaluate_default")}},
+    {.name = "typing.Union", /* types.UnionType until 3.13 */
+     .members = {UNION_MEMBERS}},
+
+    /* Template strings */
+    {.name = "string.templatelib.Interpolation",
+     .members = {VISITED(interpolationobject, value, ".value"),
+                 VISITED(interpolationobject, expression, ".expression"),
+                 VISITED(interpolationobject, conversion, ".conversion"),
+                 VISITED(interpolationobject, format_spec, ".format_spec")}},
+    {.name = "string.templatelib.Template",
+     .members = {VISITED(templateobject, strings, ".strings"),
+                 VISITED(templateobject, interpolations, ".interpolations")}},
+    {.name = "string.templatelib.TemplateIter",
+     .members = {VISITED(templateiterobject, stringsiter, "strings"),
+                 VISITED(templateiterobject, interpolationsiter,
+                         "interpolations")}},
 
     /* Named tuples in C, those of extension modules included. */
     STRUCTSEQ("UnraisableHookArgs"),

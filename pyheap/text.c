@@ -8,20 +8,33 @@
 
 #include "type.h"
 
-/** PyASCIIObject.state, Include/cpython/unicodeobject.h: kind in bits 2 to 4,
- * compact in bit 5, ascii in bit 6. */
-static unsigned state_kind(uint32_t state) { return state >> 2 & 7; }
-static bool state_compact(uint32_t state) { return state >> 5 & 1; }
-static bool state_ascii(uint32_t state) { return state >> 6 & 1; }
+/** Where the bits behind `interned` begin: that is two bits, but a byte of its
+ * own in free-threaded builds since 3.14 (Include/cpython/unicodeobject.h). */
+static unsigned interned_bits(const struct layout *layout) {
+  return layout->free_threaded && layout->version >= 0x030e ? 8 : 2;
+}
+
+struct text_state text_state(const struct layout *layout, uint32_t word) {
+  /* kind:3 compact:1 ascii:1, and ready:1 as long as there was a wstr. */
+  word >>= interned_bits(layout);
+  return (struct text_state){
+      .width = word & 7,
+      .compact = word >> 3 & 1,
+      .ascii = word >> 4 & 1,
+      .ready = OFFSET(layout, PyASCIIObject, wstr) == FACT_ABSENT ||
+               (word >> 5 & 1),
+  };
+}
 
 /** The address of the characters, and how wide they are. */
 static uint64_t find_data(const struct pyheap *heap, uint64_t address,
                           const uint8_t *bytes, struct text *text) {
   const struct layout *layout = heap_layout(heap);
-  uint32_t state = load_u32(bytes + OFFSET(layout, PyASCIIObject, state));
-  text->width = state_kind(state);
-  if (state_compact(state))
-    return address + (uint64_t)(state_ascii(state)
+  struct text_state state = text_state(
+      layout, load_u32(bytes + OFFSET(layout, PyASCIIObject, state)));
+  text->width = state.width;
+  if (state.compact)
+    return address + (uint64_t)(state.ascii
                                     ? SIZEOF(layout, PyASCIIObject)
                                     : SIZEOF(layout, PyCompactUnicodeObject));
   const uint8_t *pointer = heap_memory(

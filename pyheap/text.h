@@ -14,6 +14,15 @@ struct text {
   unsigned width;      /**< 1 (Latin-1), 2 or 4 */
 };
 
+/** PyASCIIObject.state, unpacked. */
+struct text_state {
+  unsigned width; /**< Bytes a character; 0 when only wchar_t[] is there. */
+  bool compact;   /**< The characters follow the header. */
+  bool ascii;
+  bool ready;     /**< Up to 3.11: there are characters besides wchar_t[]. */
+};
+struct text_state text_state(const struct layout *layout, uint32_t word);
+
 /** False when the object at ADDRESS is no str or cannot be read. */
 bool text_open(const struct pyheap *heap, uint64_t address, struct text *text);
 /** Character I of an opened text. */

@@ -21,6 +21,7 @@ enum {
 /** tp_flags, Include/object.h of 3.14.  type.c takes out those that a version
  * does not know. */
 enum {
+  TPFLAGS_STATIC_BUILTIN = 1 << 1, /**< Since 3.12. */
   TPFLAGS_INLINE_VALUES = 1 << 2,   /**< 3.13 */
   TPFLAGS_MANAGED_WEAKREF = 1 << 3, /**< 3.12 */
   TPFLAGS_MANAGED_DICT = 1 << 4,    /**< 3.11 */
