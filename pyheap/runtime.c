@@ -264,9 +264,13 @@ static struct pyheap_error *add_root(struct pyheap *heap,
 /** The innermost frame of a thread: a PyFrameObject up to 3.10, then a
  * _PyInterpreterFrame. */
 static uint64_t top_frame(const struct pyheap *heap, uint64_t thread) {
-  uint64_t cframe = word(heap, thread, THREAD(heap, cframe));
+  /* 3.10 has a CFrame too, without a frame in it. */
+  int32_t current = OFFSET(heap->layout, _PyCFrame, current_frame);
+  uint64_t cframe = current == FACT_ABSENT
+                        ? 0
+                        : word(heap, thread, THREAD(heap, cframe));
   if (cframe)
-    return word(heap, cframe, OFFSET(heap->layout, _PyCFrame, current_frame));
+    return word(heap, cframe, current);
   uint64_t frame = word(heap, thread, THREAD(heap, current_frame));
   return frame ? frame : word(heap, thread, THREAD(heap, frame));
 }
