@@ -6,101 +6,9 @@
 #include <omp.h>
 #include <string.h>
 
+#include "allocator.h"
 #include "heap.h"
-
-/* Marks ------------------------------------------------------------------- */
-
-/** The bit of ADDRESS; false when no object can be there. */
-static bool mark_bit(const struct pyheap *heap, uint64_t address,
-                     uint64_t *bit) {
-  const struct memory_range *range = memory_range_at(&heap->memory, address);
-  if (!range || !(range->flags & MEMORY_OBJECTS) || address % MEMORY_GRANULE)
-    return false;
-  *bit = range->bit + address / MEMORY_GRANULE - range->start / MEMORY_GRANULE;
-  return true;
-}
-
-bool heap_is_marked(const struct pyheap *heap, uint64_t address) {
-  uint64_t bit;
-  return heap->marks && mark_bit(heap, address, &bit) &&
-         __atomic_load_n(&heap->marks[bit / 64], __ATOMIC_RELAXED) >>
-                 (bit % 64) &
-             1;
-}
-
-/** Sets the bit; true when it was clear. */
-static bool set_mark(struct pyheap *heap, uint64_t bit) {
-  uint64_t mask = 1ull << (bit % 64);
-  return !(__atomic_fetch_or(&heap->marks[bit / 64], mask, __ATOMIC_RELAXED) &
-           mask);
-}
-
-/* Numbers ----------------------------------------------------------------- */
-
-static uint64_t mark_words(const struct pyheap *heap) {
-  return heap->memory.bit_count / 64 + 1;
-}
-
-static struct pyheap_error *number_objects(struct pyheap *heap) {
-  uint64_t words = mark_words(heap), count = 0;
-  heap->ranks = reallocarray(NULL, words + 1, sizeof *heap->ranks);
-  if (!heap->ranks)
-    return &error_no_memory;
-  for (uint64_t i = 0; i < words; i++) {
-    heap->ranks[i] = (uint32_t)count;
-    count += (unsigned)__builtin_popcountll(heap->marks[i]);
-  }
-  heap->ranks[words] = (uint32_t)count;
-  /* Objects and roots share 31 bits: the index needs one more. */
-  if (count + heap->root_count > INT32_MAX)
-    return error_create(PYHEAP_ERROR_LIMIT, 0, "more than %d objects",
-                        INT32_MAX);
-  heap->object_count = (uint32_t)count;
-  return NULL;
-}
-
-uint32_t heap_number(const struct pyheap *heap, uint64_t address) {
-  uint64_t bit;
-  if (!mark_bit(heap, address, &bit))
-    return PYHEAP_NO_NODE;
-  uint64_t marks = heap->marks[bit / 64];
-  if (!(marks >> (bit % 64) & 1))
-    return PYHEAP_NO_NODE;
-  return heap->ranks[bit / 64] +
-         (unsigned)__builtin_popcountll(marks & ((1ull << (bit % 64)) - 1));
-}
-
-/** The address of a granule's bit. */
-uint64_t heap_bit_address(const struct pyheap *heap, uint64_t bit) {
-  const struct memory *memory = &heap->memory;
-  size_t low = 0, high = memory->range_count;
-  const struct memory_range *found = NULL;
-  while (low < high) {
-    size_t middle = low + (high - low) / 2;
-    if (memory->ranges[middle].bit <= bit) {
-      found = &memory->ranges[middle];
-      low = middle + 1;
-    } else {
-      high = middle;
-    }
-  }
-  return (found->start / MEMORY_GRANULE + bit - found->bit) * MEMORY_GRANULE;
-}
-
-uint64_t heap_number_address(const struct pyheap *heap, uint32_t number) {
-  uint64_t low = 0, high = mark_words(heap);
-  while (high - low > 1) {
-    uint64_t middle = low + (high - low) / 2;
-    if (heap->ranks[middle] <= number)
-      low = middle;
-    else
-      high = middle;
-  }
-  uint64_t marks = heap->marks[low];
-  for (uint32_t skip = number - heap->ranks[low]; skip; skip--)
-    marks &= marks - 1;
-  return heap_bit_address(heap, 64 * low + (unsigned)__builtin_ctzll(marks));
-}
+#include "marks.h"
 
 /* The collector's lists --------------------------------------------------- */
 
@@ -151,7 +59,7 @@ static struct pyheap_error *walk_list(struct pyheap *heap, uint64_t head,
       problems_add(&heap->problems, "breaks in the collector's lists", last, 1);
       return NULL;
     }
-    if (!set_mark(heap, bit))
+    if (!mark_set(heap->marks, bit))
       return NULL;
     if (!addresses_push(found, node + header))
       return &error_no_memory;
@@ -222,6 +130,7 @@ struct worker {
   struct total *tracked, *reachable; /**< By type index. */
   size_t total_count;
   struct problems problems;
+  bool orphans;           /**< What is found now, nothing else leads to. */
   bool out_of_memory;
 };
 
@@ -235,13 +144,17 @@ static void discover(struct worker *worker, uint64_t address) {
                  address, 1);
     return;
   }
-  if (worker->heap->marks[bit / 64] >> (bit % 64) & 1)
+  if (mark_get(worker->heap->marks, bit))
     return;
   if (!object_load(worker->heap, address, &object, &why)) {
     problems_add(&worker->problems, why, address, 1);
     return;
   }
-  if (set_mark(worker->heap, bit) && !addresses_push(&worker->stack, address))
+  if (!mark_set(worker->heap->marks, bit))
+    return;
+  if (worker->orphans)
+    mark_set(worker->heap->orphans, bit);
+  if (!addresses_push(&worker->stack, address))
     worker->out_of_memory = true;
 }
 
@@ -441,18 +354,102 @@ struct pyheap_error *pyheap_find_objects(struct pyheap *heap) {
   return NULL;
 }
 
-struct pyheap_error *pyheap_summarize(struct pyheap *heap, bool tracked_only,
+/* Orphans ----------------------------------------------------------------- */
+
+/** An allocated block that is an object which nothing was found to refer to. */
+static void consider_block(void *context, uint64_t start, uint64_t size) {
+  struct worker *worker = context;
+  struct pyheap *heap = worker->heap;
+  uint64_t object = allocator_object_in(heap, start, size);
+  if (!object || heap_is_marked(heap, object) || worker->out_of_memory)
+    return;
+  discover(worker, object);
+  drain(worker);
+}
+
+static struct pyheap_error *add_orphans(struct pyheap *heap,
+                                        const struct worker *worker) {
+  struct pyheap_summary_row *rows =
+      calloc(heap->types.count + 1, sizeof *rows);
+  if (!rows || worker->out_of_memory) {
+    free(rows);
+    return &error_no_memory;
+  }
+  heap->orphan_rows = rows;
+  heap->orphan_row_count = heap->types.count;
+  for (size_t i = 0; i < heap->orphan_row_count; i++) {
+    rows[i].type = (uint32_t)i;
+    if (i >= worker->total_count)
+      continue;
+    rows[i].count = worker->reachable[i].count;
+    rows[i].bytes = worker->reachable[i].bytes;
+    heap->info.orphans += rows[i].count;
+    heap->info.orphan_bytes += rows[i].bytes;
+  }
+  problems_merge(&heap->problems, &worker->problems);
+  return number_objects(heap);
+}
+
+/** Undoes a search for orphans that was not finished. */
+static struct pyheap_error *forget_orphans(struct pyheap *heap) {
+  for (uint64_t i = 0; i < mark_words(heap); i++)
+    heap->marks[i] &= ~heap->orphans[i];
+  free(take(heap->orphans));
+  free(take(heap->orphan_rows));
+  heap->info.orphans = heap->info.orphan_bytes = 0;
+  return number_objects(heap);
+}
+
+struct pyheap_error *pyheap_find_orphans(struct pyheap *heap) {
+  struct worker worker;
+
+  TRY(pyheap_find_objects(heap));
+  if (heap->orphans)
+    return NULL;
+  heap->orphans = calloc(mark_words(heap), sizeof *heap->orphans);
+  if (!heap->orphans)
+    return &error_no_memory;
+  worker_init(&worker, heap);
+  worker.orphans = true;
+  bool whole = allocator_blocks(heap, consider_block, &worker);
+  struct pyheap_error *error =
+      whole ? add_orphans(heap, &worker) : error_canceled();
+  worker_deinit(&worker);
+  /* The objects have other numbers now. */
+  index_forget(heap);
+  if (!error)
+    return NULL;
+  struct pyheap_error *second = forget_orphans(heap);
+  pyheap_error_destroy(second);
+  return error;
+}
+
+static const struct pyheap_summary_row *rows_of(const struct pyheap *heap,
+                                                enum pyheap_set set,
+                                                size_t *count) {
+  *count = set == PYHEAP_ORPHANS ? heap->orphan_row_count : heap->row_count;
+  switch (set) {
+  case PYHEAP_TRACKED:
+    return heap->tracked_rows;
+  case PYHEAP_ORPHANS:
+    return heap->orphan_rows;
+  default:
+    return heap->reachable_rows;
+  }
+}
+
+struct pyheap_error *pyheap_summarize(struct pyheap *heap, enum pyheap_set set,
                                       struct pyheap_summary_row **ret,
                                       size_t *count) {
-  TRY(pyheap_find_objects(heap));
-  const struct pyheap_summary_row *rows =
-      tracked_only ? heap->tracked_rows : heap->reachable_rows;
-  struct pyheap_summary_row *copy =
-      reallocarray(NULL, heap->row_count + 1, sizeof *copy);
+  size_t all, used = 0;
+
+  TRY(set == PYHEAP_ORPHANS ? pyheap_find_orphans(heap)
+                            : pyheap_find_objects(heap));
+  const struct pyheap_summary_row *rows = rows_of(heap, set, &all);
+  struct pyheap_summary_row *copy = reallocarray(NULL, all + 1, sizeof *copy);
   if (!copy)
     return &error_no_memory;
-  size_t used = 0;
-  for (size_t i = 0; i < heap->row_count; i++)
+  for (size_t i = 0; i < all; i++)
     if (rows[i].count)
       copy[used++] = rows[i];
   *ret = copy;

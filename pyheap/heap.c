@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "marks.h"
 #include "symbols.h"
 
 /* Problems ---------------------------------------------------------------- */
@@ -147,6 +148,8 @@ void pyheap_close(struct pyheap *heap) {
   free(heap->ranks);
   free(heap->tracked_rows);
   free(heap->reachable_rows);
+  free(heap->orphans);
+  free(heap->orphan_rows);
   free(heap->in_starts);
   free(heap->in_sources);
   free(heap->generations);
@@ -288,6 +291,13 @@ bool pyheap_refcount_excess(const struct pyheap *heap, pyheap_node node,
                             int64_t *excess) {
   return heap->references_indexed && node < heap->object_count &&
          heap_refcount_excess(heap, node, excess);
+}
+
+bool pyheap_is_orphan(const struct pyheap *heap, pyheap_node node) {
+  uint64_t bit;
+  return heap->orphans && node < heap->object_count &&
+         mark_bit(heap, heap_number_address(heap, node), &bit) &&
+         mark_get(heap->orphans, bit);
 }
 
 bool pyheap_is_tracked(const struct pyheap *heap, pyheap_node node) {

@@ -54,11 +54,14 @@ struct pyheap {
   uint32_t *ranks;
   uint32_t object_count;
   bool objects_found;
+  uint64_t *orphans; /**< A bitmap like marks; NULL until they were looked for. */
   int8_t *generations; /**< By object; made when first asked for. */
 
   /* Totals by type: rows by type index, made while objects are found. */
   struct pyheap_summary_row *reachable_rows, *tracked_rows;
   size_t row_count;
+  struct pyheap_summary_row *orphan_rows;
+  size_t orphan_row_count;
 
   /* The references: index.c.  The nodes that refer to object n are
    * in_sources[in_starts[n]] .. [in_starts[n + 1]], ascending. */
@@ -142,6 +145,9 @@ uint64_t heap_bit_address(const struct pyheap *heap, uint64_t bit);
 /** Sets the entries of the objects of one gc generation to its number. */
 void heap_walk_generation(const struct pyheap *heap, uint64_t interpreter,
                           int generation, int8_t *generations);
+
+/** index.c: forgets the index of references. */
+void index_forget(struct pyheap *heap);
 
 /* heap.c */
 const struct root *heap_root(const struct pyheap *heap, pyheap_node node);

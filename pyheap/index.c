@@ -269,6 +269,17 @@ struct pyheap_error *pyheap_index_references(struct pyheap *heap) {
   return NULL;
 }
 
+void index_forget(struct pyheap *heap) {
+  struct pyheap_info *info = &heap->info;
+  free(take(heap->in_starts));
+  free(take(heap->in_sources));
+  free(take(heap->generations));
+  heap->references_indexed = false;
+  info->visited_references = info->owned_references = 0;
+  info->probable_references = info->refuted_references = 0;
+  info->refcount_exact = info->refcount_high = info->refcount_low = 0;
+}
+
 const pyheap_node *pyheap_referrers(const struct pyheap *heap,
                                     pyheap_node object, size_t *count) {
   if (!heap->references_indexed || object >= heap->object_count) {

@@ -129,6 +129,11 @@ void pyheap_close(struct pyheap *heap);
  * pyheap_info(). */
 PYHEAP_MUST_CHECK struct pyheap_error *
 pyheap_find_objects(struct pyheap *heap);
+/** Finds the orphans (idempotent): objects in blocks that the small-object
+ * allocator holds as in use and that nothing was found to lead to, and what only
+ * these lead to.  They become nodes, so the numbers of all nodes change. */
+PYHEAP_MUST_CHECK struct pyheap_error *
+pyheap_find_orphans(struct pyheap *heap);
 /** Builds the index of references in both directions (idempotent). */
 PYHEAP_MUST_CHECK struct pyheap_error *
 pyheap_index_references(struct pyheap *heap);
@@ -161,6 +166,8 @@ struct pyheap_info {
   /* From here on 0 before pyheap_find_objects(). */
   uint64_t tracked, reachable, roots;
   uint64_t tracked_bytes, reachable_bytes;
+  /* From here on 0 before pyheap_find_orphans(). */
+  uint64_t orphans, orphan_bytes;
   /* From here on 0 before pyheap_index_references(). */
   uint64_t visited_references, owned_references, probable_references;
   uint64_t refuted_references; /**< Looked probable, but the count of what they
@@ -210,6 +217,8 @@ const char *pyheap_root_name(const struct pyheap *heap, pyheap_node root);
 uint64_t pyheap_size(const struct pyheap *heap, pyheap_node object);
 /** ob_refcnt; -1 for an immortal object, 0 for a root. */
 int64_t pyheap_refcount(const struct pyheap *heap, pyheap_node object);
+/** Whether pyheap_find_orphans() found it. */
+bool pyheap_is_orphan(const struct pyheap *heap, pyheap_node object);
 /** As gc.is_tracked(). */
 bool pyheap_is_tracked(const struct pyheap *heap, pyheap_node object);
 /** 0, 1, 2; 3 for the permanent generation; -1 for what is in none. */
@@ -315,13 +324,18 @@ struct pyheap_summary_row {
   uint64_t bytes;
 };
 
+enum pyheap_set {
+  PYHEAP_REACHABLE, /**< Without the orphans. */
+  PYHEAP_TRACKED,   /**< On the collector's lists. */
+  PYHEAP_ORPHANS,
+};
+
 /**
- * Counts the objects by type.
- * @param tracked_only  only what the collector tracks.
+ * Counts the objects of a set by type.
  * @param[out] ret Array of *COUNT rows, unsorted, no empty row; free() it.
  */
 PYHEAP_MUST_CHECK struct pyheap_error *
-pyheap_summarize(struct pyheap *heap, bool tracked_only,
+pyheap_summarize(struct pyheap *heap, enum pyheap_set set,
                  struct pyheap_summary_row **ret, size_t *count);
 
 #endif

@@ -78,6 +78,7 @@ static void print_sets(FILE *out, int width, const struct pyheap_info *info) {
 
   add_set(table, "tracked", info->tracked, info->tracked_bytes);
   add_set(table, "reachable", info->reachable, info->reachable_bytes);
+  add_set(table, "orphans", info->orphans, info->orphan_bytes);
   table_print(table, out, width);
   table_destroy(table);
 }
@@ -218,8 +219,15 @@ static void print_problems(FILE *out, const struct pyheap_info *info) {
 static enum command_status run(struct session *session,
                                const struct output *output) {
   enum command_status status;
-  struct pyheap *heap = session_references(session, &status);
+  struct pyheap *heap = session_objects(session, &status);
 
+  if (!heap)
+    return status;
+  /* Orphans explain counts too: they come before the references. */
+  struct pyheap_error *error = pyheap_find_orphans(heap);
+  if (error)
+    return session_error(session, error);
+  heap = session_references(session, &status);
   if (!heap)
     return status;
   uint32_t type_count = pyheap_type_count(heap);

@@ -25,6 +25,7 @@ struct summary {
   int sort;
   bool ascending;
   bool tracked;
+  bool orphans;
   const char *output;
   bool force;
 };
@@ -40,6 +41,10 @@ const struct command_option summary_options[] = {
     {"tracked", NULL,
      "Count only what the garbage collector tracks: no strings, numbers, ….",
      OPTION_FLAG, offsetof(struct summary, tracked)},
+    {"orphans", NULL,
+     "Count only objects in memory that the allocator holds as in use and\n"
+     "that nothing was found to lead to.",
+     OPTION_FLAG, offsetof(struct summary, orphans)},
     OUTPUT_OPTIONS(struct summary),
     {0},
 };
@@ -157,6 +162,12 @@ enum command_status summary_run(struct session *session, int argc,
                         "summary: '%s' is too much; the objects of one type "
                         "are listed by filter",
                         argv[1]);
+  if (summary.tracked && summary.orphans)
+    return session_fail(session, COMMAND_USAGE,
+                        "summary: -tracked and -orphans exclude each other");
+  enum pyheap_set set = summary.tracked   ? PYHEAP_TRACKED
+                        : summary.orphans ? PYHEAP_ORPHANS
+                                          : PYHEAP_REACHABLE;
   status = output_open(session, summary.output, summary.force, &output);
   if (status != COMMAND_OK)
     return status;
@@ -164,7 +175,7 @@ enum command_status summary_run(struct session *session, int argc,
   if (!heap)
     return output_close(session, &output, status);
   struct pyheap_error *error =
-      pyheap_summarize(heap, summary.tracked, &rows, &count);
+      pyheap_summarize(heap, set, &rows, &count);
   session_done(session);
   if (error)
     return output_close(session, &output, session_error(session, error));

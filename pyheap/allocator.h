@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/**
+ * @file
+ * The blocks that the interpreter's allocator holds as in use.
+ */
+#ifndef PYHEAP_ALLOCATOR_H
+#define PYHEAP_ALLOCATOR_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct pyheap;
+
+/** One block: SIZE bytes at START, of which the user's part may be less. */
+typedef void allocator_block_fn(void *context, uint64_t start, uint64_t size);
+
+/** Calls FN for every block in use of the small-object allocator.  False when
+ * the user canceled. */
+bool allocator_blocks(struct pyheap *heap, allocator_block_fn *fn,
+                      void *context);
+/** The object that is in the block, behind what its type and the debug
+ * allocator put before it; 0 when it looks like none. */
+uint64_t allocator_object_in(const struct pyheap *heap, uint64_t start,
+                             uint64_t size);
+
+#endif

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* One bit for every place where an object may start, and the objects' numbers:
+ * the rank of their bits. */
+#include "config.h"
+
+#include "marks.h"
+
+#include "heap.h"
+
+bool mark_bit(const struct pyheap *heap, uint64_t address, uint64_t *bit) {
+  const struct memory_range *range = memory_range_at(&heap->memory, address);
+  if (!range || !(range->flags & MEMORY_OBJECTS) || address % MEMORY_GRANULE)
+    return false;
+  *bit = range->bit + address / MEMORY_GRANULE - range->start / MEMORY_GRANULE;
+  return true;
+}
+
+bool heap_is_marked(const struct pyheap *heap, uint64_t address) {
+  uint64_t bit;
+  return heap->marks && mark_bit(heap, address, &bit) &&
+         mark_get(heap->marks, bit);
+}
+
+bool mark_set(uint64_t *marks, uint64_t bit) {
+  uint64_t mask = 1ull << (bit % 64);
+  return !(__atomic_fetch_or(&marks[bit / 64], mask, __ATOMIC_RELAXED) & mask);
+}
+
+bool mark_get(const uint64_t *marks, uint64_t bit) {
+  return __atomic_load_n(&marks[bit / 64], __ATOMIC_RELAXED) >> (bit % 64) & 1;
+}
+
+/* Numbers ----------------------------------------------------------------- */
+
+uint64_t mark_words(const struct pyheap *heap) {
+  return heap->memory.bit_count / 64 + 1;
+}
+
+struct pyheap_error *number_objects(struct pyheap *heap) {
+  uint64_t words = mark_words(heap), count = 0;
+  if (!heap->ranks)
+    heap->ranks = reallocarray(NULL, words + 1, sizeof *heap->ranks);
+  if (!heap->ranks)
+    return &error_no_memory;
+  for (uint64_t i = 0; i < words; i++) {
+    heap->ranks[i] = (uint32_t)count;
+    count += (unsigned)__builtin_popcountll(heap->marks[i]);
+  }
+  heap->ranks[words] = (uint32_t)count;
+  /* Objects and roots share 31 bits: the index needs one more. */
+  if (count + heap->root_count > INT32_MAX)
+    return error_create(PYHEAP_ERROR_LIMIT, 0, "more than %d objects",
+                        INT32_MAX);
+  heap->object_count = (uint32_t)count;
+  return NULL;
+}
+
+uint32_t heap_number(const struct pyheap *heap, uint64_t address) {
+  uint64_t bit;
+  if (!mark_bit(heap, address, &bit))
+    return PYHEAP_NO_NODE;
+  uint64_t marks = heap->marks[bit / 64];
+  if (!(marks >> (bit % 64) & 1))
+    return PYHEAP_NO_NODE;
+  return heap->ranks[bit / 64] +
+         (unsigned)__builtin_popcountll(marks & ((1ull << (bit % 64)) - 1));
+}
+
+/** The address of a granule's bit. */
+uint64_t heap_bit_address(const struct pyheap *heap, uint64_t bit) {
+  const struct memory *memory = &heap->memory;
+  size_t low = 0, high = memory->range_count;
+  const struct memory_range *found = NULL;
+  while (low < high) {
+    size_t middle = low + (high - low) / 2;
+    if (memory->ranges[middle].bit <= bit) {
+      found = &memory->ranges[middle];
+      low = middle + 1;
+    } else {
+      high = middle;
+    }
+  }
+  return (found->start / MEMORY_GRANULE + bit - found->bit) * MEMORY_GRANULE;
+}
+
+uint64_t heap_number_address(const struct pyheap *heap, uint32_t number) {
+  uint64_t low = 0, high = mark_words(heap);
+  while (high - low > 1) {
+    uint64_t middle = low + (high - low) / 2;
+    if (heap->ranks[middle] <= number)
+      low = middle;
+    else
+      high = middle;
+  }
+  uint64_t marks = heap->marks[low];
+  for (uint32_t skip = number - heap->ranks[low]; skip; skip--)
+    marks &= marks - 1;
+  return heap_bit_address(heap, 64 * low + (unsigned)__builtin_ctzll(marks));
+}

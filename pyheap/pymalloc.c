@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* pymalloc: pools of blocks of one size, found by what their headers say, for
+ * the table of arenas is a static variable without a symbol up to 3.11
+ * (Objects/obmalloc.c; pycore_obmalloc.h from 3.12 on). */
+#include "config.h"
+
+#include <string.h>
+
+#include "allocator.h"
+#include "heap.h"
+
+enum {
+  BLOCK_ALIGNMENT = 16,
+  SIZE_CLASSES = 32,      /**< 16, 32, … 512 bytes. */
+  MAX_POOL = 16384,
+  MAX_BLOCKS = MAX_POOL / BLOCK_ALIGNMENT,
+};
+
+/** POOL_SIZE of Objects/obmalloc.c: larger from 3.10 on. */
+static uint64_t pool_size(const struct pyheap *heap) {
+  return heap->layout->version < 0x030a ? 4096 : MAX_POOL;
+}
+
+struct pool {
+  uint64_t address;
+  const uint8_t *bytes;
+  uint64_t block_size;
+  uint64_t carved; /**< Offset behind the last block ever handed out. */
+  uint64_t used;   /**< How many are in use. */
+};
+
+#define POOL_U32(heap, bytes, member)                                          \
+  load_u32((bytes) + OFFSET((heap)->layout, pool_header, member))
+
+/** Whether a pool's header stands at BYTES, by what must be so of one. */
+static bool read_pool(const struct pyheap *heap, uint64_t address,
+                      const uint8_t *bytes, struct pool *pool) {
+  uint64_t size = pool_size(heap);
+  uint64_t header = (uint64_t)SIZEOF(heap->layout, pool_header);
+  uint64_t class = POOL_U32(heap, bytes, szidx);
+  uint64_t next = POOL_U32(heap, bytes, nextoffset);
+  uint64_t free =
+      load_u64(bytes + OFFSET(heap->layout, pool_header, freeblock));
+  uint64_t block = (class + 1) * BLOCK_ALIGNMENT;
+  uint64_t used = POOL_U32(heap, bytes, ref_count);
+
+  if (class >= SIZE_CLASSES || next < header + block || next > size ||
+      (next - header) % block || !used || used > (next - header) / block ||
+      POOL_U32(heap, bytes, maxnextoffset) != size - block ||
+      (free && (free < address + header || free >= address + next)))
+    return false;
+  *pool = (struct pool){address, bytes, block, next, used};
+  return true;
+}
+
+/** Sets the entries of the pool's free blocks.  False when the list of them
+ * contradicts the header: then this is no pool. */
+static bool read_free(const struct pyheap *heap, const struct pool *pool,
+                      bool *is_free) {
+  uint64_t header = (uint64_t)SIZEOF(heap->layout, pool_header);
+  uint64_t count = (pool->carved - header) / pool->block_size;
+  uint64_t free =
+      load_u64(pool->bytes + OFFSET(heap->layout, pool_header, freeblock));
+  uint64_t left = count - pool->used;
+
+  memset(is_free, 0, count * sizeof *is_free);
+  for (; free; left--) {
+    uint64_t offset = free - pool->address;
+    if (!left || free < pool->address + header || offset >= pool->carved ||
+        (offset - header) % pool->block_size ||
+        is_free[(offset - header) / pool->block_size])
+      return false;
+    is_free[(offset - header) / pool->block_size] = true;
+    free = load_u64(pool->bytes + offset);
+  }
+  return !left;
+}
+
+static void tell_blocks(const struct pyheap *heap, const struct pool *pool,
+                        allocator_block_fn *fn, void *context) {
+  bool is_free[MAX_BLOCKS];
+  uint64_t header = (uint64_t)SIZEOF(heap->layout, pool_header);
+  if (!read_free(heap, pool, is_free))
+    return;
+  for (uint64_t offset = header; offset < pool->carved;
+       offset += pool->block_size)
+    if (!is_free[(offset - header) / pool->block_size])
+      fn(context, pool->address + offset, pool->block_size);
+}
+
+static void scan_range(struct pyheap *heap, const struct memory_range *range,
+                       allocator_block_fn *fn, void *context) {
+  uint64_t size = pool_size(heap);
+  uint64_t address = (range->start + size - 1) & ~(size - 1);
+  for (; address + size <= range->end && address >= range->start;
+       address += size) {
+    struct pool pool;
+    if (read_pool(heap, address, range->bytes + (address - range->start),
+                  &pool))
+      tell_blocks(heap, &pool, fn, context);
+  }
+}
+
+bool allocator_blocks(struct pyheap *heap, allocator_block_fn *fn,
+                      void *context) {
+  const struct memory *memory = &heap->memory;
+  uint64_t done = 0;
+
+  for (size_t i = 0; i < memory->range_count; i++) {
+    const struct memory_range *range = &memory->ranges[i];
+    if (!range->bytes || !(range->flags & MEMORY_OBJECTS) ||
+        (range->flags & MEMORY_FILE))
+      continue;
+    if (heap_canceled(heap, "looking for orphans", done, memory->present_bytes))
+      return false;
+    scan_range(heap, range, fn, context);
+    done += range->end - range->start;
+  }
+  return true;
+}
+
+/** The debug allocator's prefix: the size, then which allocator it was and
+ * bytes that nobody may write (Objects/obmalloc.c, _PyMem_DebugRawAlloc). */
+static uint64_t debug_prefix(const uint8_t *block) {
+  static const uint8_t fence[7] = {0xfd, 0xfd, 0xfd, 0xfd, 0xfd, 0xfd, 0xfd};
+  return (block[8] == 'o' || block[8] == 'm' || block[8] == 'r') &&
+                 memcmp(block + 9, fence, sizeof fence) == 0
+             ? 16
+             : 0;
+}
+
+uint64_t allocator_object_in(const struct pyheap *heap, uint64_t start,
+                             uint64_t size) {
+  const uint8_t *block = heap_memory(heap, start, size);
+  uint64_t prefix = block && size >= 32 ? debug_prefix(block) : 0;
+
+  for (uint64_t before = prefix; block && before + 16 <= size; before += 16) {
+    struct object object;
+    const char *why;
+    uint64_t address = start + before;
+    uint64_t first, end;
+    if (before > prefix + 32 || !heap_is_object(heap, address) ||
+        !object_load(heap, address, &object, &why))
+      continue;
+    /* What stands before an object depends on its type: only one place fits. */
+    object_extent(heap, &object, &first, &end);
+    if (first == start + prefix && end <= start + size)
+      return address;
+  }
+  return 0;
+}
