@@ -73,7 +73,8 @@ prepare_suite() {
   *" $1 "*) return 1 ;;
   esac
   if [ "$(id -u)" -eq 0 ] && unpack_suite "$1" >"$logs/$1" 2>&1 &&
-    compile_muppy "$1" >>"$logs/$1" 2>&1; then
+    copy_tree "$1" >>"$logs/$1" 2>&1 &&
+    { [ $action = probe ] || compile_muppy "$1" >>"$logs/$1" 2>&1; }; then
     ready="$ready $1"
   else
     unready="$unready $1"

@@ -109,15 +109,18 @@ compile_python() {
       cd / && rm -rf "$build"' sh "$@"
 }
 
-# Compiles the working tree's muppy in suite $1, below /muppy/tree: what is
-# tested is what users of the suite get, its compiler, libbfd and libc included.
-compile_muppy() {
-  # Keeps the files' times, so that only what changed is compiled again.
+# Copies the working tree to /muppy/tree in suite $1.  Keeps the files' times,
+# so that only what changed is compiled again.
+copy_tree() {
   tree=$cache/$1/muppy/tree
   mkdir -p "$tree" &&
     make -s -C "$build" distdir distdir="$cache/dist" &&
-    cp -a "$cache/dist/." "$tree/" || return
-  rm -rf "$cache/dist"
+    cp -a "$cache/dist/." "$tree/" && rm -rf "$cache/dist"
+}
+
+# Compiles muppy there: what is tested is what users of the suite get, its
+# compiler, libbfd and libc included.
+compile_muppy() {
   in_suite "$1" sh -c '
     cd /muppy/tree &&
       { [ config.status -nt configure ] || nice ./configure -q; } &&
