@@ -137,8 +137,7 @@ static void insert(struct types *types, uint64_t address,
 
 /* Reading one type -------------------------------------------------------- */
 
-static const struct type *get_locked(struct pyheap *heap, uint64_t address,
-                                     int depth);
+static const struct type *get_locked(struct pyheap *heap, uint64_t address);
 
 #define TYPE_FIELD(heap, bytes, member)                                        \
   load_u64((bytes) + OFFSET((heap)->layout, PyTypeObject, member))
@@ -277,11 +276,12 @@ static bool add_slots(struct pyheap *heap, struct type *type,
   type->slots = slots;
   for (uint64_t j = 0; j < count; j++) {
     const uint8_t *member = members + j * size;
-    if (load_u32(member + OFFSET(layout, PyMemberDef, type)) != T_OBJECT_EX)
+    uint64_t offset = load_u64(member + OFFSET(layout, PyMemberDef, offset));
+    if (load_u32(member + OFFSET(layout, PyMemberDef, type)) != T_OBJECT_EX ||
+        offset + 8 < offset)
       continue;
-    slots[type->slot_count++] = (struct type_slot){
-        load_u64(member + OFFSET(layout, PyMemberDef, offset)),
-        items ? load_u64(items + 8 * j) : 0};
+    slots[type->slot_count++] =
+        (struct type_slot){offset, items ? load_u64(items + 8 * j) : 0};
   }
   return true;
 }
@@ -312,6 +312,9 @@ static void find_known(const struct pyheap *heap, struct type *type,
   if (base == chain->count)
     return;
   uint64_t end = TYPE_FIELD(heap, chain->bytes[base], tp_basicsize);
+  /* A damaged base may claim more than its subtype has. */
+  if (end > type->basicsize)
+    end = type->basicsize;
   if (end > described) {
     type->scan_start = described;
     type->scan_end = end;
@@ -338,8 +341,7 @@ static void find_traverse(struct pyheap *heap, struct type *type,
 
 /** The indexes of __mro__; without a readable one the chain of bases serves. */
 static void read_mro(struct pyheap *heap, struct type *type,
-                     const uint8_t *bytes, const struct chain *chain,
-                     int depth) {
+                     const uint8_t *bytes, const struct chain *chain) {
   const struct layout *layout = heap->layout;
   uint64_t mro = TYPE_FIELD(heap, bytes, tp_mro), count = 0;
   const uint8_t *header =
@@ -359,7 +361,7 @@ static void read_mro(struct pyheap *heap, struct type *type,
     return;
   for (uint64_t i = 0; i < count; i++) {
     uint64_t address = items ? load_u64(items + 8 * i) : chain->address[i];
-    const struct type *base = get_locked(heap, address, depth + 1);
+    const struct type *base = get_locked(heap, address);
     if (base)
       type->mro[type->public.mro_count++] = base->index;
   }
@@ -369,7 +371,7 @@ static void read_mro(struct pyheap *heap, struct type *type,
 /** Whether what stands at ADDRESS can be a type; its metatype is checked on the
  * way. */
 static bool check_type(struct pyheap *heap, uint64_t address,
-                       const uint8_t *bytes, int depth) {
+                       const uint8_t *bytes) {
   uint64_t meta = load_u64(bytes + OFFSET(heap->layout, PyObject, ob_type));
   uint64_t basicsize = TYPE_FIELD(heap, bytes, tp_basicsize);
   uint32_t flags = (uint32_t)TYPE_FIELD(heap, bytes, tp_flags);
@@ -384,7 +386,7 @@ static bool check_type(struct pyheap *heap, uint64_t address,
    * positions_iterator), but none of another metatype. */
   if (meta == address || !(flags & TPFLAGS_READY))
     return false;
-  const struct type *metatype = get_locked(heap, meta, depth + 1);
+  const struct type *metatype = get_locked(heap, meta);
   return metatype && (metatype->flags & TPFLAGS_TYPE_SUBCLASS);
 }
 
@@ -401,7 +403,7 @@ static uint32_t known_flags(const struct pyheap *heap, uint32_t flags) {
 }
 
 static void fill(struct pyheap *heap, struct type *type,
-                 const struct chain *chain, int depth) {
+                 const struct chain *chain) {
   const uint8_t *bytes = chain->bytes[0];
   int base = 0;
 
@@ -432,39 +434,40 @@ static void fill(struct pyheap *heap, struct type *type,
   find_traverse(heap, type, chain, base);
   type->public.layout_known = type->scan_start == type->scan_end;
   if (chain->count > 1) {
-    const struct type *parent = get_locked(heap, chain->address[1], depth + 1);
+    const struct type *parent = get_locked(heap, chain->address[1]);
     if (parent)
       type->public.base = parent->index;
   }
-  read_mro(heap, type, bytes, chain, depth);
+  read_mro(heap, type, bytes, chain);
 }
 
 /** Reads the type at ADDRESS into the table.  NULL when it is none. */
-static const struct type *load(struct pyheap *heap, uint64_t address,
-                               int depth) {
+static const struct type *load(struct pyheap *heap, uint64_t address) {
   struct types *types = &heap->types;
   cleanup_free struct chain *chain = malloc(sizeof *chain);
 
-  if (!chain || types->count == MAX_TYPES || depth > MAX_TYPE_DEPTH ||
-      address % 8 || !read_chain(heap, address, chain) ||
-      !check_type(heap, address, chain->bytes[0], depth))
+  if (!chain || types->count == MAX_TYPES || address % 8 ||
+      !read_chain(heap, address, chain) ||
+      !check_type(heap, address, chain->bytes[0]))
     return NULL;
   struct type *type = calloc(1, sizeof *type);
   if (!type)
     return NULL;
-  type->name = qualified_name(heap, address, chain->bytes[0],
-                              chain_flags(heap, chain, 0));
-  type->public.name = type->name ? type->name : "?";
+  type->public.name = "?";
   type->index = types->count;
   types->list[types->count++] = type;
   insert(types, address, type->index + 1);
-  fill(heap, type, chain, depth);
+  fill(heap, type, chain);
+  /* Last: a name is a str, if that is no damaged object of this very type. */
+  type->name = qualified_name(heap, address, chain->bytes[0],
+                              chain_flags(heap, chain, 0));
+  if (type->name)
+    type->public.name = type->name;
   __atomic_store_n(&type->ready, true, __ATOMIC_RELEASE);
   return type;
 }
 
-static const struct type *get_locked(struct pyheap *heap, uint64_t address,
-                                     int depth) {
+static const struct type *get_locked(struct pyheap *heap, uint64_t address) {
   struct types *types = &heap->types;
 
   if (!address)
@@ -474,7 +477,11 @@ static const struct type *get_locked(struct pyheap *heap, uint64_t address,
     return entry->index_plus_1 == NO_TYPE
                ? NULL
                : types->list[entry->index_plus_1 - 1];
-  const struct type *type = load(heap, address, depth);
+  if (types->reading == MAX_TYPES_READING)
+    return NULL;
+  types->reading++;
+  const struct type *type = load(heap, address);
+  types->reading--;
   if (!type && types->no_type_count < MAX_NO_TYPES) {
     types->no_type_count++;
     insert(types, address, NO_TYPE);
@@ -498,7 +505,7 @@ const struct type *types_get(const struct pyheap *heap, uint64_t address) {
   /* Reading a type changes what is known, not what the heap is. */
   struct pyheap *mutable = (struct pyheap *)heap;
   pthread_mutex_lock(&mutable->types.lock);
-  const struct type *type = get_locked(mutable, address, 0);
+  const struct type *type = get_locked(mutable, address);
   pthread_mutex_unlock(&mutable->types.lock);
   return type;
 }

@@ -14,6 +14,7 @@ enum {
   MAX_TYPES = 1 << 18,
   TYPE_TABLE_SIZE = 1 << 19, /**< Slots of the hash table, a power of two. */
   MAX_TYPE_DEPTH = 256,      /**< Of tp_base chains. */
+  MAX_TYPES_READING = 512,   /**< At a time, one on account of another. */
   MAX_TYPE_SLOTS = 1 << 16,  /**< __slots__ of one class and its bases. */
   MAX_MRO = 1 << 12,
 };
@@ -77,6 +78,7 @@ struct types {
     uint32_t index_plus_1;
   } *table;
   uint32_t no_type_count; /**< Entries for addresses that are no type. */
+  uint32_t reading;       /**< Types that are being read. */
   pthread_mutex_t lock;
   uint64_t type_type;         /**< Address of PyType_Type. */
   uint64_t subtype_traverse;  /**< Address of that function; 0: unknown. */
