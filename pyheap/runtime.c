@@ -284,23 +284,57 @@ static bool is_root_frame(const struct pyheap *heap, uint64_t frame,
   return owner == FRAME_OWNER_THREAD;
 }
 
+/** How many frames the chain from FRAME on has; when damage made it a ring
+ * (*RING), how many different ones.  After Brent's algorithm. */
+static uint64_t count_frames(const struct pyheap *heap, uint64_t first,
+                             int32_t previous, bool *ring) {
+  uint64_t mark = first, length = 0, count = 0;
+
+  *ring = false;
+  for (uint64_t frame = first; frame && count <= MAX_FRAMES; count++) {
+    frame = word(heap, frame, previous);
+    length++;
+    if (frame && frame == mark) {
+      *ring = true;
+      break;
+    }
+    if (!(count & (count + 1))) {
+      mark = frame;
+      length = 0;
+    }
+  }
+  if (!*ring)
+    return count;
+  uint64_t behind = first, ahead = first;
+  for (uint64_t i = 0; i < length; i++)
+    ahead = word(heap, ahead, previous);
+  for (count = length; behind != ahead; count++) {
+    behind = word(heap, behind, previous);
+    ahead = word(heap, ahead, previous);
+  }
+  return count;
+}
+
 /** The running functions of a thread, innermost first. */
 static struct pyheap_error *add_frames(struct pyheap *heap, uint64_t thread,
                                        uint64_t interpreter) {
+  static const char broken[] = "chains of frames that lead nowhere";
   const struct layout *layout = heap->layout;
-  bool objects = heap_has_frame_objects(heap);
+  bool objects = heap_has_frame_objects(heap), ring;
   int32_t previous = objects ? OFFSET(layout, PyFrameObject, f_back)
                              : OFFSET(layout, _PyInterpreterFrame, previous);
+  uint64_t frame = top_frame(heap, thread);
+  uint64_t count = count_frames(heap, frame, previous, &ring);
 
-  for (uint64_t frame = top_frame(heap, thread), next; frame; frame = next) {
-    if (heap->info.frames == MAX_FRAMES)
-      return error_create(PYHEAP_ERROR_LIMIT, frame, "more than %d frames",
-                          MAX_FRAMES);
+  if (count > MAX_FRAMES - heap->info.frames)
+    return error_create(PYHEAP_ERROR_LIMIT, frame, "more than %d frames",
+                        MAX_FRAMES);
+  if (ring)
+    problems_add(&heap->problems, broken, frame, 1);
+  for (uint64_t i = 0; i < count; i++, frame = word(heap, frame, previous)) {
     int owner = objects ? FRAME_OWNER_FRAME_OBJECT : frame_owner(heap, frame);
-    next = word(heap, frame, previous);
-    if (owner < 0 || next == frame) {
-      problems_add(&heap->problems, "chains of frames that lead nowhere", frame,
-                   1);
+    if (owner < 0) {
+      problems_add(&heap->problems, broken, frame, 1);
       return NULL;
     }
     /* Frames with other owners stand for C code that was called. */
@@ -333,33 +367,53 @@ static struct pyheap_error *add_threads(struct pyheap *heap,
   return NULL;
 }
 
+static bool is_listed(const struct pyheap *heap, uint64_t interpreter) {
+  for (size_t i = 0; i < heap->root_count; i++)
+    if (heap->roots[i].kind == PYHEAP_ROOT_INTERPRETER &&
+        heap->roots[i].address == interpreter)
+      return true;
+  return false;
+}
+
+static struct pyheap_error *add_interpreter(struct pyheap *heap,
+                                            uint64_t interpreter) {
+  if (heap->info.interpreters == MAX_INTERPRETERS)
+    return error_create(PYHEAP_ERROR_LIMIT, interpreter,
+                        "more than %d interpreters", MAX_INTERPRETERS);
+  heap->info.interpreters++;
+  TRY(add_root(heap, PYHEAP_ROOT_INTERPRETER, interpreter, interpreter));
+  return add_threads(heap, interpreter);
+}
+
+/** All interpreters, the youngest first.  Where their list is broken, the main
+ * interpreter is known all the same. */
 static struct pyheap_error *add_interpreters(struct pyheap *heap) {
+  static const char broken[] = "list of interpreters that is broken";
   uint64_t main_interpreter =
       word(heap, heap->runtime, RUNTIME(heap, interpreters_main));
   uint64_t interpreter =
       word(heap, heap->runtime, RUNTIME(heap, interpreters_head));
-  bool main_seen = false;
+  int32_t next = INTERPRETER(heap, next);
 
-  if (!interpreter)
+  if (!interpreter || !main_interpreter)
     return error_create(PYHEAP_ERROR_NOT_PYTHON, heap->runtime,
                         "the CPython runtime has no interpreter: it was not "
                         "started yet or has ended");
-  while (interpreter) {
-    if (!word(heap, interpreter, INTERPRETER(heap, modules)) &&
-        interpreter == main_interpreter)
-      return contradiction(heap, "the main interpreter has no modules",
-                           interpreter);
-    main_seen |= interpreter == main_interpreter;
-    if (heap->info.interpreters++ == MAX_INTERPRETERS)
-      return error_create(PYHEAP_ERROR_LIMIT, interpreter,
-                          "more than %d interpreters", MAX_INTERPRETERS);
-    TRY(add_root(heap, PYHEAP_ROOT_INTERPRETER, interpreter, interpreter));
-    TRY(add_threads(heap, interpreter));
-    interpreter = word(heap, interpreter, INTERPRETER(heap, next));
+  if (!word(heap, main_interpreter, INTERPRETER(heap, modules)))
+    return contradiction(heap, "the main interpreter has no modules",
+                         main_interpreter);
+  for (; interpreter; interpreter = word(heap, interpreter, next)) {
+    if (is_listed(heap, interpreter) ||
+        !memory_at(&heap->memory, interpreter + (uint64_t)next, 8)) {
+      problems_add(&heap->problems, broken, interpreter, 1);
+      break;
+    }
+    TRY(add_interpreter(heap, interpreter));
   }
-  return main_seen ? NULL
-                   : contradiction(heap, "the main interpreter is not listed",
-                                   heap->runtime);
+  if (is_listed(heap, main_interpreter))
+    return NULL;
+  problems_add(&heap->problems, broken, heap->runtime, 1);
+  return add_interpreter(heap, main_interpreter);
 }
 
 /** subtype_traverse() is a static function without a symbol: a class that the
