@@ -210,8 +210,7 @@ static struct pyheap_error *make_disjoint(struct memory *memory) {
   return NULL;
 }
 
-/** The first range that ends behind ADDRESS. */
-static size_t find_range(const struct memory *memory, uint64_t address) {
+size_t memory_find_range(const struct memory *memory, uint64_t address) {
   size_t low = 0, high = memory->range_count;
   while (low < high) {
     size_t middle = low + (high - low) / 2;
@@ -241,7 +240,7 @@ static struct pyheap_error *index_ranges(struct memory *memory) {
       if (!memory->chunks[top])
         return &error_no_memory;
       uint64_t start = top << 36;
-      size_t range = find_range(memory, start);
+      size_t range = memory_find_range(memory, start);
       for (uint64_t chunk = 0; chunk < 1 << 16; chunk++) {
         while (range < memory->range_count &&
                memory->ranges[range].end <= start + (chunk << 20))
@@ -281,7 +280,7 @@ bool memory_is_mapped(const struct memory *memory, uint64_t address,
     return true;
   if (__builtin_add_overflow(address, length, &end))
     return false;
-  for (size_t i = find_range(memory, address);
+  for (size_t i = memory_find_range(memory, address);
        i < memory->range_count && memory->ranges[i].start <= address; i++) {
     if (end <= memory->ranges[i].end)
       return true;

@@ -35,7 +35,7 @@ static const void *core_at(const struct core *core, uint64_t offset,
 
 static struct pyheap_error *core_map(struct memory *memory, const char *path,
                                      struct core *core) {
-  cleanup_close int fd = open(path, O_RDONLY | O_CLOEXEC);
+  cleanup_close int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   struct stat status;
   if (fd < 0 || fstat(fd, &status) < 0)
     return error_os(errno, path);

@@ -25,7 +25,8 @@ static const Elf64_Phdr *image_segments(const struct image *image,
   if (image->size < sizeof(Elf64_Ehdr))
     return NULL;
   const Elf64_Ehdr *header = (const Elf64_Ehdr *)image->bytes;
-  if (memcmp(header->e_ident, ELFMAG, SELFMAG) != 0 ||
+  if ((uintptr_t)header % _Alignof(Elf64_Ehdr) ||
+      memcmp(header->e_ident, ELFMAG, SELFMAG) != 0 ||
       header->e_ident[EI_CLASS] != ELFCLASS64 ||
       header->e_phentsize != sizeof(Elf64_Phdr) ||
       header->e_phoff % _Alignof(Elf64_Phdr) ||
@@ -81,7 +82,8 @@ static struct pyheap_error *map_file(struct memory *memory, const char *path,
                                      struct image *image) {
   struct stat status;
   *image = (struct image){0};
-  cleanup_close int fd = open(path, O_RDONLY | O_CLOEXEC);
+  /* The path is the core's word: nobody is to wait for the writer of a FIFO. */
+  cleanup_close int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   if (fd < 0 || fstat(fd, &status) < 0)
     return error_os(errno, path);
   if (!S_ISREG(status.st_mode) || status.st_size < (off_t)sizeof(Elf64_Ehdr))
@@ -232,7 +234,7 @@ static struct pyheap_error *fill_from_file(struct memory *memory,
       return &error_no_memory;
     TRY(add_contents(memory, &memory->files[i], &local, bias));
   }
-  if (is_program) {
+  if (is_program && !memory->exe) {
     memory->exe = strdup(path);
     if (!memory->exe)
       return &error_no_memory;
@@ -272,6 +274,48 @@ static struct pyheap_error *add_static(struct memory *memory, size_t file,
   return NULL;
 }
 
+/** Adds what can be read of START .. END-1: a damaged header may claim any
+ * amount of memory. */
+static struct pyheap_error *add_readable(struct memory *memory, size_t file,
+                                         uint64_t start, uint64_t end) {
+  for (size_t i = memory_find_range(memory, start);
+       i < memory->range_count && memory->ranges[i].start < end; i++) {
+    const struct memory_range *range = &memory->ranges[i];
+    uint64_t low = range->start > start ? range->start : start;
+    uint64_t high = range->end < end ? range->end : end;
+    if (range->bytes)
+      TRY(add_static(memory, file, (low + 7) & ~7ull, high));
+  }
+  return NULL;
+}
+
+static int compare_statics(const void *a, const void *b) {
+  const struct memory_static *left = a, *right = b;
+  if (left->start != right->start)
+    return left->start < right->start ? -1 : 1;
+  return left->file < right->file ? -1 : left->file > right->file;
+}
+
+/** Sorts them, and gives each byte to the first of those that claim it. */
+static void make_statics_disjoint(struct memory *memory) {
+  struct memory_static *statics = memory->statics;
+  uint64_t end = 0;
+  size_t count = 0;
+
+  if (memory->static_count)
+    qsort(statics, memory->static_count, sizeof *statics, compare_statics);
+  for (size_t i = 0; i < memory->static_count; i++) {
+    struct memory_static area = statics[i];
+    if (area.start < end)
+      area.start = (end + 7) & ~7ull;
+    if (area.start >= area.end)
+      continue;
+    end = area.end;
+    statics[count++] = area;
+  }
+  memory->static_count = count;
+}
+
 struct pyheap_error *memory_find_statics(struct memory *memory) {
   for (size_t i = 0; i < memory->file_count; i++) {
     uint64_t start = memory->files[i].start;
@@ -283,14 +327,14 @@ struct pyheap_error *memory_find_statics(struct memory *memory) {
     image.bytes = memory_available(memory, start, &image.size);
     const Elf64_Phdr *segments =
         image.bytes ? image_segments(&image, &count) : NULL;
-    uint64_t bias = image_bias(&image, start);
+    uint64_t bias = image_bias(&image, start), end;
     for (size_t j = 0; j < count; j++) {
       uint64_t address = bias + segments[j].p_vaddr;
       if (segments[j].p_type == PT_LOAD && (segments[j].p_flags & PF_W) &&
-          segments[j].p_memsz < 1ull << 40)
-        TRY(add_static(memory, i, address & ~7ull,
-                       address + segments[j].p_memsz));
+          !__builtin_add_overflow(address, segments[j].p_memsz, &end))
+        TRY(add_readable(memory, i, address, end));
     }
   }
+  make_statics_disjoint(memory);
   return NULL;
 }
