@@ -196,7 +196,10 @@ static void visit_found(struct worker *worker, uint64_t address, bool tracked) {
     worker->out_of_memory = true;
     return;
   }
-  uint64_t bytes = object_getsizeof(worker->heap, &object);
+  uint64_t bytes;
+  if (!object_measure(worker->heap, &object, &bytes))
+    problems_add(&worker->problems, "objects whose size makes no sense",
+                 address, 1);
   if (tracked) {
     worker->tracked[index].count++;
     worker->tracked[index].bytes += bytes;

@@ -125,9 +125,13 @@ bool object_load(const struct pyheap *heap, uint64_t address,
                  struct object *object, const char **why);
 /** Every reference of the object, visited ones first. */
 void object_visit(struct visit *visit, const struct object *object);
-/** As sys.getsizeof(). */
+/** As sys.getsizeof(); of an object whose sizes make no sense, the least that it
+ * can be. */
 uint64_t object_getsizeof(const struct pyheap *heap,
                           const struct object *object);
+/** The same; false when the object's sizes make no sense. */
+bool object_measure(const struct pyheap *heap, const struct object *object,
+                    uint64_t *size);
 /** The object's own memory, what stands before it included. */
 void object_extent(const struct pyheap *heap, const struct object *object,
                    uint64_t *start, uint64_t *end);

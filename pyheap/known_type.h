@@ -55,8 +55,7 @@ const uint8_t *heap_memory(const struct pyheap *heap, uint64_t address,
 const struct layout *heap_layout(const struct pyheap *heap);
 /** ob_refcnt at ADDRESS; 0 when unreadable. */
 int64_t heap_refcount(const struct pyheap *heap, uint64_t address);
-/** As __sizeof__ of the object at ADDRESS *with* what sys.getsizeof adds; 0
- * when there is none. */
+/** sys.getsizeof() of the bytes object at ADDRESS; 0 when there is none. */
 uint64_t heap_getsizeof(const struct pyheap *heap, uint64_t address);
 /** Whether an object starts at ADDRESS. */
 bool heap_is_object(const struct pyheap *heap, uint64_t address);

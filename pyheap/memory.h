@@ -117,6 +117,9 @@ static inline uint64_t memory_granules(const struct memory_range *range) {
   return (range->end - 1) / MEMORY_GRANULE - range->start / MEMORY_GRANULE + 1;
 }
 
+/** The index of the first range that ends behind ADDRESS. */
+size_t memory_find_range(const struct memory *memory, uint64_t address);
+
 /** LENGTH bytes at ADDRESS, or NULL when they cannot all be read in one
  * piece. */
 static inline const uint8_t *memory_at(const struct memory *memory,
@@ -138,6 +141,10 @@ memory_available(const struct memory *memory, uint64_t address,
   return range->bytes + (address - range->start);
 }
 
+/** All bytes that are mapped in the target. */
+static inline uint64_t memory_size(const struct memory *memory) {
+  return memory->present_bytes + memory->missing_bytes;
+}
 /** Whether LENGTH bytes at ADDRESS are mapped in the target, saved or not. */
 bool memory_is_mapped(const struct memory *memory, uint64_t address,
                       uint64_t length);

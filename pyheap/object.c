@@ -6,6 +6,7 @@
 
 #include "heap.h"
 #include "instance.h"
+#include "text.h"
 
 /* Memory ------------------------------------------------------------------ */
 
@@ -185,20 +186,87 @@ static uint64_t preheader(const struct pyheap *heap,
   return size;
 }
 
+/** Basic size and items; UINT64_MAX for more than can be. */
+static uint64_t variable_size(const struct object *object) {
+  uint64_t items, bytes;
+  if (__builtin_mul_overflow(object->type->itemsize, object_size_field(object),
+                             &items) ||
+      __builtin_add_overflow(object->type->basicsize, items, &bytes))
+    return UINT64_MAX;
+  return bytes;
+}
+
+/** Whether there is memory for COUNT items of SIZE bytes at ADDRESS. */
+static bool is_table(const struct pyheap *heap, uint64_t address,
+                     uint64_t count, uint64_t size) {
+  uint64_t bytes;
+  return !count || (!__builtin_mul_overflow(count, size, &bytes) &&
+                    memory_is_mapped(&heap->memory, address, bytes));
+}
+
+/** Whether an object can weigh BYTES: what is allocated with it has to be
+ * mapped, and all together cannot be more than there is. */
+static bool is_plausible(const struct pyheap *heap, const struct object *object,
+                         uint64_t bytes) {
+  const struct layout *layout = heap->layout;
+  const struct known_type *known = object->type->known_size;
+  struct text text;
+  uint64_t count;
+
+  switch (known ? known->kind : KIND_OTHER) {
+  case KIND_LIST:
+    /* -1 while it is being sorted (Objects/listobject.c, list_sort_impl). */
+    count = FIELD(layout, object, PyListObject, allocated);
+    return count == UINT64_MAX ||
+           is_table(heap, FIELD(layout, object, PyListObject, ob_item), count,
+                    8);
+  case KIND_SET:
+    return is_table(heap, FIELD(layout, object, PySetObject, table),
+                    FIELD(layout, object, PySetObject, mask) + 1,
+                    (uint64_t)SIZEOF(layout, setentry));
+  case KIND_BYTEARRAY:
+    if (OFFSET(layout, PyByteArrayObject, ob_bytes) != FACT_ABSENT)
+      return is_table(heap, FIELD(layout, object, PyByteArrayObject, ob_bytes),
+                      FIELD(layout, object, PyByteArrayObject, ob_alloc), 1);
+    return bytes <= memory_size(&heap->memory);
+  case KIND_STR:
+    return bytes <= object->available ||
+           (bytes <= memory_size(&heap->memory) &&
+            text_open(heap, object->address, &text));
+  case KIND_INT:
+  case KIND_CODE:
+  case KIND_GENERATOR:
+  case KIND_FRAME:
+    break;
+  default:
+    if (known)
+      return bytes <= memory_size(&heap->memory);
+  }
+  return bytes <= object->available ||
+         memory_is_mapped(&heap->memory, object->address, bytes);
+}
+
+bool object_measure(const struct pyheap *heap, const struct object *object,
+                    uint64_t *size) {
+  const struct known_type *known = object->type->known_size;
+  uint64_t bytes = known ? known->size(heap, object) : variable_size(object);
+  bool plausible = is_plausible(heap, object, bytes);
+  *size = (plausible ? bytes : object->type->basicsize) +
+          preheader(heap, object);
+  return plausible;
+}
+
 uint64_t object_getsizeof(const struct pyheap *heap,
                           const struct object *object) {
-  const struct known_type *known = object->type->known_size;
-  uint64_t size = known ? known->size(heap, object)
-                        : object->type->basicsize +
-                              object->type->itemsize *
-                                  object_size_field(object);
-  return size + preheader(heap, object);
+  uint64_t size;
+  object_measure(heap, object, &size);
+  return size;
 }
 
 void object_extent(const struct pyheap *heap, const struct object *object,
                    uint64_t *start, uint64_t *end) {
   const struct type *type = object->type;
-  uint64_t before = preheader(heap, object), bytes = type->basicsize, items;
+  uint64_t before = preheader(heap, object), bytes = variable_size(object);
 
   if (type->flags & TPFLAGS_TYPE_SUBCLASS && !object_is_gc(heap, object)) {
     /* A static type is no PyHeapTypeObject. */
@@ -207,10 +275,13 @@ void object_extent(const struct pyheap *heap, const struct object *object,
   } else if (type->flags & TPFLAGS_UNICODE_SUBCLASS && !type->python_class) {
     /* A str has its characters behind a header of one of two sizes. */
     bytes = object_getsizeof(heap, object) - before;
-  } else if (!__builtin_mul_overflow(type->itemsize, object_size_field(object),
-                                     &items)) {
-    bytes += items;
+  } else if (type->itemsize && type->known_size &&
+             !(type->flags & TPFLAGS_TYPE_SUBCLASS)) {
+    /* How many items these have is not in ob_size, or not as it is. */
+    bytes = object_getsizeof(heap, object) - before;
   }
+  if (!memory_is_mapped(&heap->memory, object->address, bytes))
+    bytes = type->basicsize;
   *start = object->address - before;
   *end = object->address + bytes;
 }
@@ -218,7 +289,9 @@ void object_extent(const struct pyheap *heap, const struct object *object,
 uint64_t heap_getsizeof(const struct pyheap *heap, uint64_t address) {
   struct object object;
   const char *why;
-  return object_load(heap, address, &object, &why)
+  /* Bytes objects alone: others might ask for the size of each other. */
+  return object_load(heap, address, &object, &why) &&
+                 (object.type->flags & TPFLAGS_BYTES_SUBCLASS)
              ? object_getsizeof(heap, &object)
              : 0;
 }

@@ -256,12 +256,9 @@ static void scan_static(struct visit *visit,
       const char *why;
       visit_named(visit, address, PYHEAP_OWNED, "static object");
       if (object_load(heap, address, &object, &why)) {
-        uint64_t size = object.type->basicsize +
-                        object.type->itemsize * object_size_field(&object);
-        /* A static type's ob_size counts no items of its own. */
-        if (object.type->flags & TPFLAGS_TYPE_SUBCLASS)
-          size = (uint64_t)SIZEOF(heap->layout, PyTypeObject);
-        address += (size + 7) & ~7ull;
+        uint64_t start, end;
+        object_extent(heap, &object, &start, &end);
+        address = (end + 7) & ~7ull;
         continue;
       }
     }
