@@ -12,4 +12,10 @@
  * definition's m_traverse visits, then what else it owns. */
 void known_module_state_visit(struct visit *visit, const struct object *module);
 
+/* What lies behind pointers in a state. */
+void visit_asyncio_state(struct visit *visit, const uint8_t *state);
+void visit_atexit_state(struct visit *visit, const uint8_t *state);
+void visit_decimal_state(struct visit *visit, const uint8_t *state);
+void visit_zoneinfo_state(struct visit *visit, const uint8_t *state);
+
 #endif

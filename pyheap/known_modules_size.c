@@ -5,6 +5,7 @@
  */
 #include "config.h"
 
+#include "known_core.h"
 #include "known_dict.h"
 #include "known_modules.h"
 
@@ -86,6 +87,22 @@ uint64_t size_ctypes_stgdict(const struct pyheap *heap,
   return size;
 }
 
+uint64_t size_ctypes_type(const struct pyheap *heap,
+                          const struct object *object) {
+  const struct layout *layout = heap_layout(heap);
+  if (SIZEOF(layout, StgInfo) < 0)
+    return type_size(heap, object);
+  uint64_t size = object_basicsize(object) +
+                  multiply(object_itemsize(object), object_size_field(object));
+  const uint8_t *info = ctypes_info(heap, object);
+  if (!info)
+    return size;
+  size += string_size(heap, load_member(info, OFFSET(layout, StgInfo, format)));
+  if (load_member(info, OFFSET(layout, StgInfo, ffi_type_elements)))
+    size += multiply(load_member(info, OFFSET(layout, StgInfo, length)) + 1, 8);
+  return size + 8 * (uint64_t)load_u32(info + OFFSET(layout, StgInfo, ndim));
+}
+
 /* decimal ----------------------------------------------------------------- */
 
 /* MPD_STATIC_DATA, MPD_SHARED_DATA and MPD_CONST_DATA of libmpdec 2.0 to 4.0:
@@ -139,12 +156,21 @@ uint64_t size_io_bytesio(const struct pyheap *heap,
   const uint64_t buffer = FIELD(heap_layout(heap), object, bytesio, buf);
   uint64_t size = object_basicsize(object);
   /* A buffer that getvalue() gave away, or got, is not its own. */
-  if (buffer && heap_refcount(heap, buffer) <= 1)
+  const int64_t count = buffer ? heap_refcount(heap, buffer) : 0;
+  if (count == 0 || count == 1) /* And not an immortal one. */
     size += heap_getsizeof(heap, buffer);
   return size;
 }
 
 /* itertools --------------------------------------------------------------- */
+
+/* 3.14 dropped the __sizeof__ methods that count the indexes
+ * (Modules/itertoolsmodule.c). */
+static uint64_t size_with_indexes(const struct pyheap *heap,
+                                  const struct object *object, uint64_t count) {
+  const uint64_t size = object_basicsize(object);
+  return heap_layout(heap)->version < 0x030e ? size + multiply(count, 8) : size;
+}
 
 static uint64_t tuple_length(const struct pyheap *heap, uint64_t address) {
   return memory_word(heap, address,
@@ -153,28 +179,85 @@ static uint64_t tuple_length(const struct pyheap *heap, uint64_t address) {
 
 uint64_t size_itertools_combinations(const struct pyheap *heap,
                                      const struct object *object) {
-  return object_basicsize(object) +
-         multiply(FIELD(heap_layout(heap), object, combinationsobject, r), 8);
+  return size_with_indexes(
+      heap, object, FIELD(heap_layout(heap), object, combinationsobject, r));
 }
 
 uint64_t size_itertools_cwr(const struct pyheap *heap,
                             const struct object *object) {
-  return object_basicsize(object) +
-         multiply(FIELD(heap_layout(heap), object, cwrobject, r), 8);
+  return size_with_indexes(heap, object,
+                           FIELD(heap_layout(heap), object, cwrobject, r));
 }
 
 uint64_t size_itertools_permutations(const struct pyheap *heap,
                                      const struct object *object) {
   const struct layout *layout = heap_layout(heap);
   const uint64_t pool = FIELD(layout, object, permutationsobject, pool);
-  return object_basicsize(object) + multiply(tuple_length(heap, pool), 8) +
-         multiply(FIELD(layout, object, permutationsobject, r), 8);
+  return size_with_indexes(heap, object,
+                           tuple_length(heap, pool) +
+                               FIELD(layout, object, permutationsobject, r));
 }
 
 uint64_t size_itertools_product(const struct pyheap *heap,
                                 const struct object *object) {
   const uint64_t pools = FIELD(heap_layout(heap), object, productobject, pools);
-  return object_basicsize(object) + multiply(tuple_length(heap, pools), 8);
+  return size_with_indexes(heap, object, tuple_length(heap, pools));
+}
+
+/* parser ------------------------------------------------------------------ */
+
+/* Parser/node.c of 3.9: what PyNode_AddChild() allocates for COUNT children. */
+static uint64_t allocated_children(uint64_t count) {
+  uint64_t allocated = 256;
+  if (count <= 1)
+    return count;
+  if (count <= 128)
+    return (count + 3) & ~(uint64_t)3;
+  while (allocated < count)
+    allocated *= 2;
+  return allocated;
+}
+
+/* Of one node, without its own structure; its children go onto the stack. */
+static uint64_t size_parser_node(const struct pyheap *heap, uint64_t address,
+                                 struct address_stack *stack) {
+  enum {
+    LIMIT_CHILDREN = 1 << 20
+  };
+  const struct layout *layout = heap_layout(heap);
+  const int32_t size = SIZEOF(layout, _node);
+  const uint8_t *node = memory_array(heap, address, 1, size);
+  if (!node)
+    return 0;
+  const uint64_t count = load_u32(node + OFFSET(layout, _node, n_nchildren));
+  const uint64_t children = load_member(node, OFFSET(layout, _node, n_child));
+  if (count > LIMIT_CHILDREN)
+    return 0;
+  for (uint64_t i = 0; children && i < count; i++)
+    if (!address_stack_push(stack, children + i * (uint64_t)size))
+      return 0;
+  return string_size(heap, load_member(node, OFFSET(layout, _node, n_str))) +
+         (children ? allocated_children(count) * (uint64_t)size : 0);
+}
+
+/* _PyNode_SizeOf() of the tree of a module that 3.10 dropped. */
+uint64_t size_parser_st(const struct pyheap *heap,
+                        const struct object *object) {
+  enum {
+    LIMIT_NODES = 1 << 26
+  };
+  const struct layout *layout = heap_layout(heap);
+  const uint64_t root = FIELD(layout, object, PyST_Object, st_node);
+  struct address_stack stack = {0};
+  uint64_t size = object_basicsize(object);
+  if (SIZEOF(layout, _node) <= 0 || !root)
+    return size;
+  size += (uint64_t)SIZEOF(layout, _node);
+  bool more = address_stack_push(&stack, root);
+  for (uint32_t i = 0; more && stack.count && i < LIMIT_NODES; i++)
+    size += size_parser_node(heap, stack.addresses[--stack.count], &stack);
+  address_stack_deinit(&stack);
+  return size;
 }
 
 /* _pickle ----------------------------------------------------------------- */

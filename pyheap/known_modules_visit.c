@@ -17,6 +17,7 @@ enum {
   LIMIT_SPARE_LINKS = 1 << 10,
   LIMIT_PROFILE_ENTRIES = 1 << 20,
   LIMIT_TIME_ZONE_INFOS = 1 << 16,
+  LIMIT_CACHED_STATEMENTS = 1 << 24,
 };
 
 const uint8_t *memory_array(const struct pyheap *heap, uint64_t address,
@@ -113,7 +114,9 @@ static void visit_lru_link(struct visit *visit, const struct lru_link *link) {
   visit_reference(visit, link->key, PYHEAP_VISITED, PYHEAP_NAME_KEY, link->key);
   visit_reference(visit, link->result, PYHEAP_VISITED, PYHEAP_NAME_ITEM,
                   link->key);
-  visit_named(visit, link->type, PYHEAP_VISITED, "type of a link");
+  /* Before 3.10 it is a static type. */
+  if (OFFSET(visit_layout(visit), lru_cache_object, lru_list_elem_type) >= 0)
+    visit_named(visit, link->type, PYHEAP_VISITED, "type of a link");
   visit_named(visit, link->address, PYHEAP_OWNED, "link");
 }
 
@@ -156,6 +159,9 @@ void visit_tee_data(struct visit *visit, const struct object *object) {
 
 /* ctypes ------------------------------------------------------------------ */
 
+/* What ctypes knows of a type: until 3.12 in a dict of another type, from 3.13
+ * on behind the type object (Modules/_ctypes/ctypes.h, StgInfo). */
+
 /* StgDictObject.proto: what _type_ says of a pointer or array type, 0 for a type
  * without. */
 static uint64_t ctypes_proto(struct visit *visit, const struct object *object) {
@@ -172,15 +178,64 @@ static uint64_t ctypes_proto(struct visit *visit, const struct object *object) {
   return memory_word(heap, dict, OFFSET(layout, StgDictObject, proto));
 }
 
-/* CDataType_traverse(). */
-void visit_ctypes_type(struct visit *visit, const struct object *object) {
-  visit_named(visit, ctypes_proto(visit, object), PYHEAP_VISITED, "_type_");
+const uint8_t *ctypes_info(const struct pyheap *heap,
+                           const struct object *object) {
+  enum {
+    MAXIMAL_ALIGNMENT = 16
+  };
+  const struct layout *layout = heap_layout(heap);
+  const int32_t size = SIZEOF(layout, StgInfo);
+  const int32_t type = SIZEOF(layout, PyHeapTypeObject);
+  if (size < 0 || type < 0)
+    return NULL;
+  const uint64_t start =
+      ((uint64_t)type + MAXIMAL_ALIGNMENT - 1) & -(uint64_t)MAXIMAL_ALIGNMENT;
+  if (start + (uint64_t)size > object->available)
+    return NULL;
+  const uint8_t *info = object->bytes + start;
+  /* That of an abstract base is not. */
+  return load_u32(info + OFFSET(layout, StgInfo, initialized)) ? info : NULL;
+}
+
+/* CType_Type_traverse() of 3.13. */
+static void visit_ctypes_info(struct visit *visit,
+                              const struct object *object) {
+  const struct layout *layout = visit_layout(visit);
+  const struct {
+    int32_t offset;
+    const char *name;
+  } members[] = {
+      {OFFSET(layout, StgInfo, proto), "_type_"},
+      {OFFSET(layout, StgInfo, argtypes), "_argtypes_"},
+      {OFFSET(layout, StgInfo, converters), "converters"},
+      {OFFSET(layout, StgInfo, restype), "_restype_"},
+      {OFFSET(layout, StgInfo, checker), "_check_retval_"},
+      {OFFSET(layout, StgInfo, pointer_type), ".__pointer_type__"},
+      {OFFSET(layout, StgInfo, module), "module"},
+  };
+  const uint8_t *info = ctypes_info(visit_heap(visit), object);
+  for (size_t i = 0; info && i < sizeof members / sizeof *members; i++)
+    visit_named(visit, load_member(info, members[i].offset), PYHEAP_VISITED,
+                members[i].name);
+  visit_own_type(visit);
+}
+
+static void visit_ctypes(struct visit *visit, const struct object *object,
+                         enum pyheap_reference_kind proto) {
+  if (SIZEOF(visit_layout(visit), StgInfo) >= 0)
+    visit_ctypes_info(visit, object);
+  else
+    visit_named(visit, ctypes_proto(visit, object), proto, "_type_");
   visit_type(visit, object);
 }
 
+/* CDataType_traverse() until 3.12. */
+void visit_ctypes_type(struct visit *visit, const struct object *object) {
+  visit_ctypes(visit, object, PYHEAP_VISITED);
+}
+
 void visit_ctypes_plain_type(struct visit *visit, const struct object *object) {
-  visit_type(visit, object);
-  visit_named(visit, ctypes_proto(visit, object), PYHEAP_OWNED, "_type_");
+  visit_ctypes(visit, object, PYHEAP_OWNED);
 }
 
 /* curses, datetime, zoneinfo ---------------------------------------------- */
@@ -261,29 +316,29 @@ void visit_zoneinfo(struct visit *visit, const struct object *object) {
 
 /* _lsprof ----------------------------------------------------------------- */
 
-/* A binary tree that is rotated, not balanced: its depth may be its size. */
-struct node_stack {
-  uint64_t *nodes;
-  size_t count, capacity;
-};
-
-static bool push_node(struct node_stack *stack, uint64_t node) {
-  if (!node)
+bool address_stack_push(struct address_stack *stack, uint64_t address) {
+  if (!address)
     return true;
   if (stack->count == stack->capacity) {
     size_t capacity = stack->capacity ? 2 * stack->capacity : 64;
-    uint64_t *nodes = realloc(stack->nodes, capacity * sizeof *nodes);
-    if (!nodes)
+    uint64_t *addresses =
+        reallocarray(stack->addresses, capacity, sizeof *addresses);
+    if (!addresses)
       return false;
-    stack->nodes = nodes;
+    stack->addresses = addresses;
     stack->capacity = capacity;
   }
-  stack->nodes[stack->count++] = node;
+  stack->addresses[stack->count++] = address;
   return true;
 }
 
-static bool visit_profile_entry(struct visit *visit, struct node_stack *stack,
-                                uint64_t node) {
+void address_stack_deinit(struct address_stack *stack) {
+  free(stack->addresses);
+}
+
+/* A binary tree that is rotated, not balanced: its depth may be its size. */
+static bool visit_profile_entry(struct visit *visit,
+                                struct address_stack *stack, uint64_t node) {
   const struct layout *layout = visit_layout(visit);
   const uint8_t *bytes =
       memory_array(visit_heap(visit), node, 1, SIZEOF(layout, ProfilerEntry));
@@ -293,22 +348,22 @@ static bool visit_profile_entry(struct visit *visit, struct node_stack *stack,
               PYHEAP_OWNED, "profiled");
   uint64_t left = load_member(bytes, OFFSET(layout, rotating_node, left));
   uint64_t right = load_member(bytes, OFFSET(layout, rotating_node, right));
-  return push_node(stack, right) && push_node(stack, left);
+  return address_stack_push(stack, right) && address_stack_push(stack, left);
 }
 
 void visit_lsprof_profiler(struct visit *visit, const struct object *object) {
-  struct node_stack stack = {0};
+  struct address_stack stack = {0};
   uint64_t node =
       FIELD(visit_layout(visit), object, ProfilerObject, profilerEntries);
-  bool whole = push_node(&stack, node);
+  bool whole = address_stack_push(&stack, node);
   for (uint64_t i = 0; whole && stack.count; i++) {
-    node = stack.nodes[--stack.count];
+    node = stack.addresses[--stack.count];
     whole =
         i < LIMIT_PROFILE_ENTRIES && visit_profile_entry(visit, &stack, node);
   }
   if (!whole)
     visit_problem(visit, "entries of a profiler", node);
-  free(stack.nodes);
+  address_stack_deinit(&stack);
 }
 
 /* sqlite3 ----------------------------------------------------------------- */
@@ -340,4 +395,26 @@ void visit_sqlite_connection(struct visit *visit, const struct object *object) {
   visit_sqlite_callback(
       visit, FIELD(layout, object, pysqlite_Connection, authorizer_ctx),
       "authorizer");
+}
+
+/* pysqlite_Cache until 3.10: a list of nodes, each an object, that begins with
+ * the last one used. */
+void visit_sqlite_cache(struct visit *visit, const struct object *object) {
+  const struct pyheap *heap = visit_heap(visit);
+  const struct layout *layout = visit_layout(visit);
+  const enum pyheap_reference_kind kind =
+      layout->version >= 0x030a ? PYHEAP_VISITED : PYHEAP_OWNED;
+  /* A connection's cache does not own the connection. */
+  if (object_int(object, OFFSET(layout, pysqlite_Cache, decref_factory)))
+    visit_named(visit, FIELD(layout, object, pysqlite_Cache, factory), kind,
+                "factory");
+  uint64_t node = FIELD(layout, object, pysqlite_Cache, first);
+  for (uint32_t i = 0; node; i++) {
+    if (i == LIMIT_CACHED_STATEMENTS) {
+      visit_problem(visit, "nodes of a cache of statements", node);
+      return;
+    }
+    visit_reference(visit, node, kind, PYHEAP_NAME_INDEX, i);
+    node = memory_word(heap, node, OFFSET(layout, pysqlite_Node, next));
+  }
 }

@@ -127,7 +127,12 @@ void visit_pickle_data(struct visit *visit, const struct object *object) {
               FIELD(layout, object, PyVarObject, ob_size), PYHEAP_OWNED);
 }
 
-/* The memo keeps every object written alive; its values are numbers. */
+/* The memo keeps every object written alive; its values are numbers.  Visited
+ * since 3.12 (Modules/_pickle.c, Pickler_traverse, Unpickler_traverse). */
+static enum pyheap_reference_kind memo_kind(const struct layout *layout) {
+  return layout->version >= 0x030c ? PYHEAP_VISITED : PYHEAP_OWNED;
+}
+
 void visit_pickler(struct visit *visit, const struct object *object) {
   const struct pyheap *heap = visit_heap(visit);
   const struct layout *layout = visit_layout(visit);
@@ -148,7 +153,7 @@ void visit_pickler(struct visit *visit, const struct object *object) {
     visit_named(visit,
                 load_member(bytes + i * (uint64_t)size,
                             OFFSET(layout, PyMemoEntry, me_key)),
-                PYHEAP_OWNED, "memo");
+                memo_kind(layout), "memo");
 }
 
 void visit_unpickler(struct visit *visit, const struct object *object) {
@@ -156,5 +161,62 @@ void visit_unpickler(struct visit *visit, const struct object *object) {
   const uint64_t memo = FIELD(layout, object, UnpicklerObject, memo);
   if (memo)
     visit_array(visit, memo, FIELD(layout, object, UnpicklerObject, memo_size),
-                PYHEAP_OWNED);
+                memo_kind(layout));
+}
+
+/* _io ---------------------------------------------------------------------- */
+
+/* From 3.14 on the writer is allocated; before, it is a part of the object. */
+void visit_io_stringio(struct visit *visit, const struct object *object) {
+  const struct layout *layout = visit_layout(visit);
+  if (OFFSET(layout, stringio, writer_buffer) >= 0)
+    return;
+  visit_named(visit,
+              memory_word(visit_heap(visit),
+                          FIELD(layout, object, stringio, writer),
+                          OFFSET(layout, _PyUnicodeWriter, buffer)),
+              PYHEAP_OWNED, "text written");
+}
+
+/* _queue ------------------------------------------------------------------- */
+
+/* The ring of items that takes the place of a list in 3.13. */
+void visit_simple_queue(struct visit *visit, const struct object *object) {
+  const struct layout *layout = visit_layout(visit);
+  const uint64_t count = FIELD(layout, object, simplequeueobject, num_items);
+  const uint64_t capacity = FIELD(layout, object, simplequeueobject, items_cap);
+  const uint64_t first = FIELD(layout, object, simplequeueobject, get_idx);
+  if (!count)
+    return;
+  const uint8_t *items = memory_array(
+      visit_heap(visit), FIELD(layout, object, simplequeueobject, items),
+      capacity, 8);
+  if (!items || count > capacity || first >= capacity) {
+    visit_problem(visit, "items of a SimpleQueue", object->address);
+    return;
+  }
+  for (uint64_t i = 0; i < count; i++)
+    visit_reference(visit, load_u64(items + 8 * ((first + i) % capacity)),
+                    PYHEAP_VISITED, PYHEAP_NAME_INDEX, i);
+}
+
+/* _sre --------------------------------------------------------------------- */
+
+/* A template's groups, and the text behind each; since 3.12. */
+void visit_sre_template(struct visit *visit, const struct object *object) {
+  const struct layout *layout = visit_layout(visit);
+  const int32_t first = OFFSET(layout, TemplateObject, item_literal);
+  const int32_t second = OFFSET(layout, TemplateObject, next_item_literal);
+  const uint64_t count = object_size_field(object);
+  if (first < 0 || second <= first || count > object->available) {
+    visit_problem(visit, "groups of a template", object->address);
+    return;
+  }
+  for (uint64_t i = 0; i < count; i++) {
+    uint64_t offset = (uint64_t)first + i * (uint64_t)(second - first);
+    if (offset + 8 > object->available)
+      return;
+    visit_reference(visit, load_u64(object->bytes + offset), PYHEAP_VISITED,
+                    PYHEAP_NAME_INDEX, i);
+  }
 }
