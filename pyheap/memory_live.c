@@ -6,6 +6,7 @@
 #include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -228,20 +229,46 @@ static struct pyheap_error *copy_memory(struct copy *copy) {
   return error;
 }
 
-/** The program and the files, reached through the process's own root. */
+/** Where FILE is to be had: through the process's own root, or, when it was
+ * replaced or deleted since, through the process itself. */
+static char *local_path(pid_t pid, const struct memory_file *file,
+                        const char *program) {
+  static const char mark[] = " (deleted)";
+  size_t length = strlen(file->path), mark_length = sizeof mark - 1;
+  bool is_gone = length > mark_length &&
+                 strcmp(file->path + length - mark_length, mark) == 0;
+  char *path = NULL;
+  int written;
+
+  if (!is_gone)
+    written = asprintf(&path, "/proc/%d/root%s", (int)pid, file->path);
+  else if (strcmp(file->path, program) == 0)
+    written = asprintf(&path, "/proc/%d/exe", (int)pid);
+  else
+    written = asprintf(&path, "/proc/%d/map_files/%llx-%llx", (int)pid,
+                       (unsigned long long)file->start,
+                       (unsigned long long)file->end);
+  return written < 0 ? NULL : path;
+}
+
+/** The program and the files. */
 static struct pyheap_error *find_files(struct memory *memory, pid_t pid,
                                        const char *exe) {
   char program[32];
+  cleanup_free char *target = calloc(1, PATH_MAX);
+  if (!target)
+    return &error_no_memory;
   snprintf(program, sizeof program, "/proc/%d/exe", (int)pid);
+  if (readlink(program, target, PATH_MAX - 1) < 0)
+    target[0] = 0;
   memory->exe = strdup(exe ? exe : program);
   if (!memory->exe)
     return &error_no_memory;
   for (size_t i = 0; i < memory->file_count; i++) {
     struct memory_file *file = &memory->files[i];
-    char *path = NULL;
-    if (asprintf(&path, "/proc/%d/root%s", (int)pid, file->path) < 0)
+    file->local = local_path(pid, file, target);
+    if (!file->local)
       return &error_no_memory;
-    file->local = path;
     file->checked = true;
   }
   return NULL;
