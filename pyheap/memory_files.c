@@ -183,8 +183,8 @@ static enum verdict compare_images(const struct image *saved,
 
 static struct pyheap_error *other_program(const char *path) {
   return error_create(PYHEAP_ERROR_MISMATCH, 0,
-                      "%s is not the program of this core: their build-ids "
-                      "differ",
+                      "%s is not the program that was running: their "
+                      "build-ids differ",
                       path);
 }
 
@@ -203,8 +203,7 @@ static struct pyheap_error *fill_from_file(struct memory *memory,
   if (error && error->code == PYHEAP_ERROR_OS) {
     struct pyheap_error *note = NULL;
     if (is_program || strstr(last_part(path), "libpython"))
-      note = memory_note(memory, "cannot read %s; give its copy with --exe",
-                         error->message);
+      note = memory_note(memory, "cannot read %s", error->message);
     pyheap_error_destroy(error);
     return note;
   }

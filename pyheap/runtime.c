@@ -64,20 +64,43 @@ static struct pyheap_error *look_into(const struct memory_file *file,
   return NULL;
 }
 
+static bool is_libpython(const char *name) {
+  return strncmp(name, "libpython", 9) == 0;
+}
+
+static const char *last_part(const char *path) {
+  const char *slash = strrchr(path, '/');
+  return slash ? slash + 1 : path;
+}
+
 static bool may_hold_runtime(const struct memory *memory,
                              const struct memory_file *file, int pass) {
   if (!file->local || file->offset != 0)
     return false;
-  const char *slash = strrchr(file->path, '/');
-  const char *name = slash ? slash + 1 : file->path;
+  const char *name = last_part(file->path);
   bool is_program = false;
   for (size_t i = 0; i < memory->file_count; i++)
     if (strcmp(memory->files[i].path, file->path) == 0 &&
         memory->entry >= memory->files[i].start &&
         memory->entry < memory->files[i].end)
       is_program = true;
-  bool is_library = strncmp(name, "libpython", 9) == 0;
+  bool is_library = is_libpython(name);
   return pass == 0 ? is_program || is_library : !is_program && !is_library;
+}
+
+/** An error when FILE is one that should have the runtime, and is not here. */
+static struct pyheap_error *explain_absence(const struct memory *memory,
+                                            const struct memory_file *file) {
+  bool is_program = memory->entry >= file->start && memory->entry < file->end;
+  if (file->local || (!is_program && !is_libpython(last_part(file->path))))
+    return NULL;
+  return error_create(
+      PYHEAP_ERROR_NOT_PYTHON, 0, "no CPython runtime found: %s %s; give %s",
+      file->path,
+      file->mismatch ? "is another build here than the one that was running"
+                     : "cannot be read here",
+      is_program ? "a copy with --exe (in gdb: file)"
+                 : "the files of its machine with gdb's set sysroot");
 }
 
 /** The program and libpython first, then whatever else is mapped: an embedding
@@ -93,15 +116,8 @@ static struct pyheap_error *find_file(struct pyheap *heap,
       if (found->symbols)
         return NULL;
     }
-  for (size_t i = 0; i < memory->file_count; i++) {
-    const struct memory_file *file = &memory->files[i];
-    if (memory->entry >= file->start && memory->entry < file->end &&
-        !file->local)
-      return error_create(PYHEAP_ERROR_NOT_PYTHON, 0,
-                          "no CPython runtime found: the program %s cannot be "
-                          "read; give its copy with --exe",
-                          file->path);
-  }
+  for (size_t i = 0; i < memory->file_count; i++)
+    TRY(explain_absence(memory, &memory->files[i]));
   return error_create(PYHEAP_ERROR_NOT_PYTHON, 0,
                       memory->file_count
                           ? "no CPython runtime (_PyRuntime) in any of the "
