@@ -151,9 +151,6 @@ static void take_line(struct debuggee *debuggee, enum heading heading,
     debuggee->core = quoted_path(line);
   else if (has_program && !debuggee->exe && line[1] == '`')
     debuggee->exe = quoted_path(line);
-  else if (has_program && !debuggee->entry &&
-           sscanf(line, "\tEntry point: %" SCNx64, &debuggee->entry) == 1)
-    return;
   else if (heading == HEADING_NATIVE && !debuggee->pid)
     debuggee->pid = named_process(line);
   else

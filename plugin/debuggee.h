@@ -18,7 +18,6 @@ struct debuggee {
   char *core;
   char *exe;
   pid_t pid;
-  uint64_t entry; /**< Where the program starts; 0: gdb does not tell. */
   struct pyheap_file *files;
   size_t file_count;
   /** Differs from that of another debuggee, and from that of this one after it

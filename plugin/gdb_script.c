@@ -161,10 +161,12 @@ static void write_send(FILE *out) {
              GDB_FD_REGIONS);
   write_pipe(out, "_muppy_mappings", "info proc mappings", ">>",
              GDB_FD_REGIONS);
+  write_pipe(out, "_muppy_auxv", "info auxv", ">>", GDB_FD_REGIONS);
   /* The helper has emptied the file. */
   begin_definition(out, "_muppy_regions");
   fputs("  " ASIDE "_muppy_sections\n"
-        "  " ASIDE "_muppy_mappings\n",
+        "  " ASIDE "_muppy_mappings\n"
+        "  " ASIDE "_muppy_auxv\n",
         out);
   end_definition(out, "_muppy_regions");
 

@@ -42,8 +42,8 @@ enum gdb_descriptor {
   GDB_FD_OUTPUT = 904,   /**< A script: what it has to say. */
   GDB_FD_TRIGGER = 905,  /**< A TRIGGER_* letter when muppy.so is called. */
   GDB_FD_ALIVE = 906,    /**< A script that says that muppy.so is loaded. */
-  GDB_FD_REGIONS = 907,  /**< The answers of "maint info sections" and "info
-                              proc mappings". */
+  GDB_FD_REGIONS = 907,  /**< The answers of "maint info sections", "info proc
+                              mappings" and "info auxv". */
   GDB_FD_FIRST = GDB_FD_REQUEST,
   GDB_FD_LAST = GDB_FD_REGIONS,
 };

@@ -14,6 +14,10 @@
  *
  *           Start Addr           End Addr       Size     Offset  Perms  objfile
  *             0x400000           0x41f000    0x1f000        0x0  r--p   /bin/python
+ *
+ * "info auxv" says where the program starts, and so which file is the program:
+ *
+ *     9    AT_ENTRY             Entry point of program         0x60a790
  */
 #include "config.h"
 
@@ -164,8 +168,15 @@ static bool parse_mapping(char *line, struct mapping *ret) {
   return true;
 }
 
+static bool parse_entry(const char *line, uint64_t *ret) {
+  const char *mark = strstr(line, " AT_ENTRY ");
+  const char *value = mark ? strrchr(mark, ' ') : NULL;
+
+  return value && sscanf(value, " 0x%" SCNx64, ret) == 1;
+}
+
 static bool take_text(char *text, struct sections *sections,
-                      struct mappings *mappings) {
+                      struct mappings *mappings, uint64_t *entry) {
   struct mapping mapping;
   struct section section;
   bool complete = true, in_core = false;
@@ -178,6 +189,8 @@ static bool take_text(char *text, struct sections *sections,
       complete = add_section(sections, &section);
     else if (parse_mapping(line, &mapping))
       complete = add_mapping(mappings, &mapping);
+    else
+      parse_entry(line, entry);
   }
   return complete;
 }
@@ -313,7 +326,7 @@ static int compare_sections(const void *a, const void *b) {
 static bool take_regions(struct regions *regions, char *text, bool core) {
   struct sections sections = {0};
   struct mappings mappings = {0};
-  bool complete = take_text(text, &sections, &mappings);
+  bool complete = take_text(text, &sections, &mappings, &regions->entry);
 
   if (mappings.count)
     qsort(mappings.items, mappings.count, sizeof *mappings.items,

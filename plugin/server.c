@@ -189,7 +189,6 @@ static bool look_at_debuggee(struct server *server) {
       .progress = &server->progress,
       .files = now.files,
       .file_count = now.file_count,
-      .entry = now.entry,
       .threads = session->target.threads,
   };
   return debuggee_is_readable(&now);
@@ -206,6 +205,7 @@ static bool take_regions(struct server *server) {
   target->pid = 0;
   target->regions = server->regions.items;
   target->region_count = server->regions.count;
+  target->entry = server->regions.entry;
   if (server->regions.count > 0)
     return true;
   session_fail(session, COMMAND_TARGET,
