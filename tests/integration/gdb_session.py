@@ -25,14 +25,16 @@ KILL = "shell %s %s --kill-helper $PPID" % (sys.executable, HERE)
 NO_PROGRAM = "muppy: there is no program to look at"
 
 # Waits until it is debugged, then stops itself again and again, with one more
-# object each time.
+# object each time; or stays as it is.
 PROGRAM = """
 import os, signal, sys, time
 class Marker:
     pass
 markers = [Marker() for number in range(int(sys.argv[1]))]
 print("ready", flush=True)
-while "TracerPid:\\t0" in open("/proc/self/status").read() or len(sys.argv) > 2:
+while len(sys.argv) > 2:
+    signal.pause()
+while "TracerPid:\\t0" in open("/proc/self/status").read():
     time.sleep(0.02)
 while True:
     markers.append(Marker())
@@ -479,22 +481,103 @@ def test_live(session):
         session.check("a process that went on in between",
                       [int(count) for count in counts[:4]] == [7, 8, 9, 9], out)
         session.check("a process", "process %d" % program.pid in out, out)
+
+
+def answer_lines(text):
+    """The lines of an answer, without what gdb said around it."""
+    return [line for line in text.split("\n") if "|" in line or "+-" in line]
+
+
+def asked_directly(where, commands):
+    return answer_lines("".join(run([MUPPY, *where, *command.split()[1:]]).stdout
+                                for command in commands))
+
+
+def test_through_gdb(session):
+    """What muppy itself cannot read."""
+    denied = {"MUPPY_TEST_DENY": "1"}
+    status, out = session.batch(["muppy filter Marker -limit 1"], environment=denied)
+    marker = re.search(r"^0x[0-9a-f]+", out, re.M)
+    if not session.check("a core that only gdb can read", status == 0 and marker, out):
+        return
+    commands = ["muppy summary", "muppy refs %s -depth 4" % marker.group(0)]
+    status, out = session.batch(commands + ["muppy info"], environment=denied)
+    expected = asked_directly(["--core=" + session.core], commands)
+    session.check("a core that only gdb can read: the answers", status == 0
+                  and "debugger's memory" in out and len(expected) > 20
+                  and answer_lines(out)[:len(expected)] == expected, out)
+    status, out = session.batch(["set $value = %s" % marker.group(0),
+                                 "muppy object $value"], environment=denied)
+    session.check("a core that only gdb can read: an expression", status == 0
+                  and "Marker" in out, out)
+    true = shutil.which("true")
+    status, out = session.batch(["starti", "muppy summary"], where=[true],
+                                environment=denied)
+    session.check("a program that is no Python, through gdb", status == 1
+                  and re.search(r"muppy: .*Python", out), out)
+    step = ["continue", "muppy filter Marker -limit 1"]
+    with Program(session.python, 7) as program:
+        status, out = session.batch(["muppy filter Marker -limit 1"] + step + step,
+                                    where=["-p", str(program.pid)], environment=denied)
+        session.check("a process that only gdb can read", re.findall(
+            r"(\d+) objects, ", out) == ["7", "8", "9"], out)
+
+
+def test_gdbserver(session):
     gdbserver = shutil.which("gdbserver")
     if not gdbserver:
         session.results.skip("a program behind gdbserver", "no gdbserver")
         return
     with Program(session.python, 7, stay=True) as program:
+        there = "target remote | %s --once --attach stdio %d" % (gdbserver, program.pid)
+        found = run([MUPPY, "--pid=%d" % program.pid, "filter", "Marker", "-limit", "1"])
+        commands = ["muppy summary -limit 0", "muppy refs %s -depth 4" % found.stdout.split(
+            "\n")[2].split()[0]]
+        expected = asked_directly(["--pid=%d" % program.pid], commands)
+        for name, how, where in [
+                ("a program behind gdbserver", [], [session.python]),
+                ("gdbserver, no sysroot", ["set sysroot /nonexistent"], [session.python]),
+                ("gdbserver, no program file", [], [])]:
+            status, out = session.batch(how + [there] + commands + ["detach"], where)
+            session.check(name, status == 0 and len(expected) > 20
+                          and answer_lines(out) == expected, out)
+
+
+def test_files_gone(session):
+    """The interpreter was replaced while the program runs."""
+    away = os.path.join(session.directory, "python-away")
+    shutil.copy(session.python, away)
+    os.environ["PYTHONHOME"] = "/usr"
+    try:
+        program = Program(away, 7, stay=True)
+    finally:
+        del os.environ["PYTHONHOME"]
+    with program:
+        os.remove(away)
+        where = ["-p", str(program.pid)]
+        status, out = session.batch(["muppy filter Marker"], where=where)
+        session.check("a process whose program was deleted", "7 objects" in out, out)
+        status, out = session.batch(["muppy filter Marker"], where=where,
+                                    environment={"MUPPY_TEST_DENY": "1"})
+        session.check("a program that is not on this machine is named",
+                      status == 1 and re.search("muppy: .*%s.* cannot be read" % away,
+                                                out), out)
         status, out = session.batch(
-            ["target remote | %s --once --attach stdio %d" % (gdbserver, program.pid),
-             "muppy filter Marker", "detach"], where=[session.python])
-        # Only gdb can read that one; the library does not yet.
-        session.check("a program behind gdbserver", "7 objects" in out
-                      or "muppy: there is no core file and no process" in out, out)
+            ["file " + session.python, "muppy filter Marker"], where=where,
+            environment={"MUPPY_TEST_DENY": "1"})
+        session.check("a copy of the program", "7 objects" in out, out)
+        other = interpreter("python3.11d")
+        if other:
+            status, out = session.batch(
+                ["file " + other, "muppy filter Marker"], where=where,
+                environment={"MUPPY_TEST_DENY": "1"})
+            session.check("another program", status == 1 and re.search(
+                "muppy: .*build-ids differ", out), out)
 
 
 TESTS = [test_answers, test_width, test_files, test_expressions, test_help, test_untouched, test_mi,
          test_no_program, test_helper, test_readers, test_limits, test_terminal,
-         test_end, test_live]
+         test_end, test_live, test_through_gdb, test_gdbserver, test_files_gone]
 
 
 def main():
