@@ -18,6 +18,13 @@ typedef void allocator_block_fn(void *context, uint64_t start, uint64_t size);
  * the user canceled. */
 bool allocator_blocks(struct pyheap *heap, allocator_block_fn *fn,
                       void *context);
+/** The same for what begins in one range of memory: pymalloc.c, mimalloc.c.
+ * mimalloc tells its free blocks too. */
+void pymalloc_scan_range(struct pyheap *heap, uint64_t start, uint64_t end,
+                         allocator_block_fn *fn, void *context);
+void mimalloc_scan_range(struct pyheap *heap, uint64_t start, uint64_t end,
+                         allocator_block_fn *fn, void *context);
+
 /** The object that is in the block, behind what its type and the debug
  * allocator put before it; 0 when it looks like none. */
 uint64_t allocator_object_in(const struct pyheap *heap, uint64_t start,

@@ -88,8 +88,40 @@ static struct pyheap_error *walk_generation(struct pyheap *heap, uint64_t head,
                    &closed);
 }
 
+/** What a search of the allocator's blocks has found. */
+struct block_search {
+  struct pyheap *heap;
+  struct addresses *found;
+  bool out_of_memory;
+};
+
+static void consider_tracked(void *context, uint64_t start, uint64_t size) {
+  struct block_search *search = context;
+  uint64_t address = allocator_object_in(search->heap, start, size), bit;
+  struct object object;
+  const char *why;
+  if (address && object_load(search->heap, address, &object, &why) &&
+      object_is_tracked(search->heap, &object) &&
+      mark_bit(search->heap, address, &bit) &&
+      mark_set(search->heap->marks, bit) &&
+      !addresses_push(search->found, address))
+    search->out_of_memory = true;
+}
+
+/** Free-threaded builds have no lists: an object says itself whether it is
+ * tracked, and its allocator where it is. */
+static struct pyheap_error *search_tracked(struct pyheap *heap,
+                                           struct addresses *found) {
+  struct block_search search = {heap, found, false};
+  if (!allocator_blocks(heap, consider_tracked, &search))
+    return error_canceled();
+  return search.out_of_memory ? &error_no_memory : NULL;
+}
+
 static struct pyheap_error *walk_generations(struct pyheap *heap,
                                              struct addresses *found) {
+  if (heap->layout->free_threaded)
+    return search_tracked(heap, found);
   for (size_t i = 0; i < heap->root_count; i++) {
     if (heap->roots[i].kind != PYHEAP_ROOT_INTERPRETER)
       continue;

@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* mimalloc as CPython 3.13 and later carry it: the allocator of all objects in
+ * free-threaded builds, and of others with PYTHONMALLOC=mimalloc.  Segments are
+ * found by their headers, which covers those that ended threads have left
+ * behind (Objects/mimalloc/, include/mimalloc/types.h). */
+#include "config.h"
+
+#include "allocator.h"
+#include "heap.h"
+
+static const uint64_t SEGMENT = 32ull << 20; /**< MI_SEGMENT_SIZE, alignment */
+static const uint64_t SLICE = 64ull << 10;   /**< MI_SEGMENT_SLICE_SIZE */
+static const uint32_t HUGE = 0x80000000;     /**< MI_HUGE_BLOCK_SIZE */
+
+enum {
+  MAX_SLICES = 512,   /**< MI_SLICES_PER_SEGMENT */
+  MAX_INFO_SLICES = 16,
+  TAG_MEM = 0,        /**< _Py_MIMALLOC_HEAP_MEM: no objects. */
+};
+
+struct page {
+  uint64_t start;      /**< Address of its first block. */
+  uint64_t block_size;
+  uint64_t capacity;   /**< How many blocks it has. */
+  unsigned tag;        /**< _Py_MIMALLOC_HEAP_… */
+};
+
+#define PAGE(heap, member) OFFSET((heap)->layout, mi_page, member)
+#define SEGMENT_OF(heap, member) OFFSET((heap)->layout, mi_segment, member)
+
+/** Where the blocks of a page start that has its slices at AREA: 2.1.2 leaves
+ * room so that blocks of most sizes are aligned (segment.c,
+ * _mi_segment_page_start_from_slice). */
+static uint64_t computed_start(uint64_t area, uint64_t block_size) {
+  if (block_size < 8 || block_size > 512)
+    return area;
+  return area + (block_size <= 64 ? 3 * block_size : block_size);
+}
+
+static void read_page(const struct pyheap *heap, const uint8_t *bytes,
+                      uint64_t area, struct page *page) {
+  uint64_t slices = load_u32(bytes + PAGE(heap, slice_count));
+  page->capacity = load_u16(bytes + PAGE(heap, capacity));
+  if (PAGE(heap, block_size) != FACT_ABSENT) {
+    page->block_size = load_u64(bytes + PAGE(heap, block_size));
+    page->start = load_u64(bytes + PAGE(heap, page_start));
+    page->tag = bytes[PAGE(heap, heap_tag)];
+    return;
+  }
+  uint32_t size = load_u32(bytes + PAGE(heap, xblock_size));
+  page->block_size = size >= HUGE ? slices * SLICE : size;
+  page->start = computed_start(area, page->block_size);
+  /* Four bits of the flags behind slice_offset. */
+  page->tag = bytes[PAGE(heap, slice_offset) + 4] >> 3 & 15;
+}
+
+/** Whether the blocks lie within the page's own slices. */
+static bool is_page(const struct page *page, uint64_t area, uint64_t slices) {
+  uint64_t bytes;
+  return page->block_size >= 8 && page->start >= area &&
+         !__builtin_mul_overflow(page->block_size, page->capacity, &bytes) &&
+         page->start - area <= slices * SLICE &&
+         (page->capacity == 1 ||
+          bytes <= slices * SLICE - (page->start - area));
+}
+
+static void tell_page(const struct page *page, allocator_block_fn *fn,
+                      void *context) {
+  if (page->tag == TAG_MEM)
+    return;
+  for (uint64_t i = 0; i < page->capacity; i++)
+    fn(context, page->start + i * page->block_size, page->block_size);
+}
+
+/** The pages of the segment at ADDRESS, when one is there. */
+static void scan_segment(struct pyheap *heap, uint64_t address,
+                         allocator_block_fn *fn, void *context) {
+  uint64_t first = (uint64_t)SEGMENT_OF(heap, slices);
+  uint64_t stride = (uint64_t)PAGE(heap, size);
+  const uint8_t *header = heap_memory(heap, address, first);
+  if (!header)
+    return;
+  uint64_t entries = load_u64(header + SEGMENT_OF(heap, slice_entries));
+  uint64_t slices = load_u64(header + SEGMENT_OF(heap, segment_slices));
+  uint64_t info = load_u64(header + SEGMENT_OF(heap, segment_info_slices));
+  uint64_t size = load_u64(header + SEGMENT_OF(heap, segment_size));
+  if (!entries || entries > MAX_SLICES || !slices || slices > 1ull << 32 ||
+      !info || info >= MAX_INFO_SLICES || size % SLICE || size < slices * SLICE)
+    return;
+  const uint8_t *table =
+      heap_memory(heap, address + first, entries * stride);
+  if (!table)
+    return;
+  uint64_t at = load_u32(table + PAGE(heap, slice_count));
+  while (at && at < entries) {
+    const uint8_t *bytes = table + at * stride;
+    uint64_t count = load_u32(bytes + PAGE(heap, slice_count));
+    struct page page;
+    read_page(heap, bytes, address + at * SLICE, &page);
+    if (!count)
+      return;
+    if (is_page(&page, address + at * SLICE, count))
+      tell_page(&page, fn, context);
+    at += count;
+  }
+}
+
+void mimalloc_scan_range(struct pyheap *heap, uint64_t start, uint64_t end,
+                         allocator_block_fn *fn, void *context) {
+  if (PAGE(heap, size) == FACT_ABSENT)
+    return;
+  for (uint64_t address = (start + SEGMENT - 1) & ~(SEGMENT - 1);
+       address < end && address >= start; address += SEGMENT)
+    scan_segment(heap, address, fn, context);
+}
