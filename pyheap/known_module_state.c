@@ -3,6 +3,7 @@
 
 #include "known_module_state.h"
 
+#include "heap.h"
 #include "known_modules.h"
 #include "text.h"
 
@@ -142,8 +143,8 @@ static int32_t load_int(const uint8_t *bytes, int32_t offset) {
   return offset < 0 ? 0 : (int32_t)load_u32(bytes + offset);
 }
 
-/* module_traverse() of Modules/_asynciomodule.c, 3.12 and 3.13: the iterators
- * kept for reuse, each of which holds the next where it held its future. */
+/* The iterators kept for reuse, each of which holds the next where it held its
+ * future.  Modules/_asynciomodule.c visits them until 3.12.5. */
 void visit_asyncio_state(struct visit *visit, const uint8_t *state) {
   enum {
     LIMIT_SPARE_ITERATORS = 1 << 16
@@ -151,6 +152,8 @@ void visit_asyncio_state(struct visit *visit, const uint8_t *state) {
   const struct layout *layout = visit_layout(visit);
   uint64_t iterator =
       load_member(state, OFFSET(layout, asyncio_state, fi_freelist));
+  if (visit_heap(visit)->info.hexversion >= 0x030c0600)
+    return;
   for (uint32_t i = 0; iterator; i++) {
     if (i == LIMIT_SPARE_ITERATORS) {
       visit_problem(visit, "spare iterators of asyncio", iterator);

@@ -530,7 +530,6 @@ const struct known_type known_modules[] = {
     {.name = "_lsprof.Profiler",
      .visit = visit_lsprof_profiler,
      .members = {OWN_TYPE_SINCE(0x030a),
-                 VISITED_FROM(0x030c, ProfilerObject, externalTimer, "timer"),
                  OWNED(ProfilerObject, missing, "missing")}},
 
     /* _lzma: tp_traverse without the collector's flag */

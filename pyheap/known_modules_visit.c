@@ -5,6 +5,7 @@
  */
 #include "config.h"
 
+#include "heap.h"
 #include "known_core.h"
 #include "known_modules.h"
 
@@ -353,8 +354,13 @@ static bool visit_profile_entry(struct visit *visit,
 
 void visit_lsprof_profiler(struct visit *visit, const struct object *object) {
   struct address_stack stack = {0};
-  uint64_t node =
-      FIELD(visit_layout(visit), object, ProfilerObject, profilerEntries);
+  const struct layout *layout = visit_layout(visit);
+  uint64_t node = FIELD(layout, object, ProfilerObject, profilerEntries);
+  /* profiler_traverse() of Modules/_lsprof.c visits it since 3.12.5. */
+  visit_named(visit, FIELD(layout, object, ProfilerObject, externalTimer),
+              visit_heap(visit)->info.hexversion >= 0x030c0500 ? PYHEAP_VISITED
+                                                               : PYHEAP_OWNED,
+              "timer");
   bool whole = address_stack_push(&stack, node);
   for (uint64_t i = 0; whole && stack.count; i++) {
     node = stack.addresses[--stack.count];
