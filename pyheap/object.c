@@ -113,6 +113,20 @@ static bool may_be_refcount(const struct pyheap *heap, uint64_t address) {
                                          : (word >> 32 & 0xfff0ffff) == 0);
 }
 
+/** Whether ADDRESS is in a C variable of the program or its libraries, other
+ * than the runtime itself. */
+static bool is_in_variable(const struct pyheap *heap, uint64_t address) {
+  if (address - heap->runtime <
+      (uint64_t)SIZEOF(heap->layout, pyruntimestate))
+    return false;
+  for (size_t i = 0; i < heap->memory.static_count; i++) {
+    const struct memory_static *area = &heap->memory.statics[i];
+    if (address >= area->start && address < area->end)
+      return true;
+  }
+  return false;
+}
+
 bool heap_is_object(const struct pyheap *heap, uint64_t address) {
   struct object object;
   const char *why;
@@ -122,8 +136,11 @@ bool heap_is_object(const struct pyheap *heap, uint64_t address) {
     return false;
   if (heap_is_marked(heap, address))
     return true;
+  /* Objects that the collector knows are not made in C variables; what looks
+   * like one there is a table that names a type. */
   return may_be_refcount(heap, address) &&
-         object_load(heap, address, &object, &why);
+         object_load(heap, address, &object, &why) &&
+         !(object_is_gc(heap, &object) && is_in_variable(heap, address));
 }
 
 uint64_t object_basicsize(const struct object *object) {

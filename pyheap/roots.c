@@ -68,6 +68,14 @@ static const struct root_member thread_members[] = {
     MEMBER(PyThreadState, asyncio_running_task, "running task"),
 };
 
+/** The exception being handled; one pointer since 3.11. */
+static const struct root_member exception_members[] = {
+    MEMBER(_PyErr_StackItem, exc_type, "type of the exception being handled"),
+    MEMBER(_PyErr_StackItem, exc_value, "exception being handled"),
+    MEMBER(_PyErr_StackItem, exc_traceback,
+           "traceback of the exception being handled"),
+};
+
 static uint64_t word(const struct pyheap *heap, uint64_t address,
                      int32_t offset) {
   if (offset < 0)
@@ -177,6 +185,28 @@ static void visit_static_types(struct visit *visit, uint64_t interpreter,
   }
 }
 
+/** Objects made once, which 3.9 and 3.10 point to from the interpreter
+ * (pycore_interp.h). */
+static void visit_singletons(struct visit *visit, uint64_t interpreter) {
+  static const struct {
+    enum fact fact;
+    uint16_t count;
+    const char *name;
+  } arrays[] = {
+      {FACT_PyInterpreterState__small_ints, 262, "small int"},
+      {FACT_PyInterpreterState__bytes_empty, 1, "empty bytes"},
+      {FACT_PyInterpreterState__bytes_characters, 256, "bytes of one byte"},
+      {FACT_PyInterpreterState__unicode_empty, 1, "empty str"},
+      {FACT_PyInterpreterState__unicode_latin1, 256, "str of one character"},
+  };
+  for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++) {
+    int32_t offset = visit->heap->layout->facts[arrays[i].fact];
+    if (offset != FACT_ABSENT)
+      visit_pointers(visit, interpreter + (uint64_t)offset, arrays[i].count,
+                     arrays[i].name);
+  }
+}
+
 static void visit_interpreter(struct visit *visit, uint64_t interpreter) {
   const struct layout *layout = visit->heap->layout;
   VISIT_TABLE(visit, interpreter, interpreter_members);
@@ -203,6 +233,7 @@ static void visit_interpreter(struct visit *visit, uint64_t interpreter) {
       word(visit->heap, interpreter,
            OFFSET(layout, PyInterpreterState, unicode_ids_size)),
       "_Py_IDENTIFIER string");
+  visit_singletons(visit, interpreter);
 }
 
 static void visit_thread(struct visit *visit, uint64_t thread) {
@@ -212,10 +243,7 @@ static void visit_thread(struct visit *visit, uint64_t thread) {
    * which report them. */
   uint64_t item =
       thread + (uint64_t)OFFSET(layout, PyThreadState, exc_state);
-  visit_named(visit,
-              word(visit->heap, item,
-                   OFFSET(layout, _PyErr_StackItem, exc_value)),
-              PYHEAP_OWNED, "exception being handled");
+  VISIT_TABLE(visit, item, exception_members);
 }
 
 /* What the program's static memory holds ----------------------------------- */

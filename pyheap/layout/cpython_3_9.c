@@ -77,6 +77,7 @@ const struct layout layout_cpython_3_9 = {
         [FACT_PyInterpreterState__warnings_once_registry] = 3512,
         [FACT_PyInterpreterState__warnings_default_action] = 3520,
         [FACT_PyInterpreterState__audit_hooks] = 3536,
+        [FACT_PyInterpreterState__small_ints] = 3552,
         [FACT_atexit_callback__SIZE] = 24,
         [FACT_atexit_callback__func] = 0,
         [FACT_atexit_callback__args] = 8,
