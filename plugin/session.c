@@ -218,12 +218,31 @@ static bool add_owner(struct buffer *text, const struct pyheap *heap,
   return true;
 }
 
+/** Looks for the orphans, which an address may be that of; what was indexed is
+ * again. */
+static enum command_status find_orphans(struct session *session,
+                                        struct pyheap *heap) {
+  bool indexed = pyheap_info(heap)->visited_references;
+  struct pyheap_error *error = pyheap_find_orphans(heap);
+
+  if (!error && indexed)
+    error = pyheap_index_references(heap);
+  session_done(session);
+  return error ? session_error(session, error) : COMMAND_OK;
+}
+
 enum command_status session_node(struct session *session, struct pyheap *heap,
                                  uint64_t address, pyheap_node *ret) {
   cleanup_buffer struct buffer text = {0};
   pyheap_node before, after;
   pyheap_node node = pyheap_node_at(heap, address);
 
+  if (node == PYHEAP_NO_NODE) {
+    enum command_status status = find_orphans(session, heap);
+    if (status != COMMAND_OK)
+      return status;
+    node = pyheap_node_at(heap, address);
+  }
   if (node != PYHEAP_NO_NODE) {
     *ret = node;
     return COMMAND_OK;

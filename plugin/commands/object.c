@@ -187,6 +187,8 @@ static void print_collector(FILE *out, const struct pyheap *heap,
     fputs(", permanent generation", out);
   else if (generation >= 0)
     fprintf(out, ", generation %d", generation);
+  if (pyheap_is_orphan(heap, node))
+    fputs("; an orphan: nothing leads to it", out);
   fputc('\n', out);
 }
 

@@ -1,0 +1,65 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Objects that nothing leads to are found by way of the allocator: all that a
+program lost (fixtures/lost.py), and hardly anything else."""
+import re
+import sys
+
+import common
+from common import Failure
+
+# A few strings and tuples that C code keeps on its stack while the fixture
+# waits are orphans, too.
+OTHERS = 12
+
+
+def rows(said):
+    """The table of a summary as {type: count}."""
+    found = re.findall(r"^ *(\S.*?) \| +(\d+) \|", said, re.M)
+    return {name: int(count) for name, count in found}
+
+
+def test(results, python, name, reader):
+    with common.scratch() as directory:
+        with common.Fixture(python, "lost.py", directory, "pause",
+                            truth=False) as fixture:
+            lost = re.findall(r"^lost (\S+) (\S+)", fixture.output(), re.M)
+            counts = rows(reader.ask(["summary", "-orphans", "-limit", "0"],
+                                     pid=fixture.pid))
+            total = counts.pop("total", 0)
+            for kind, count in (("float", 70), ("bytes", 50), ("complex", 30)):
+                results.check("%s: %d lost objects of %s" % (name, count, kind),
+                              count <= counts.get(kind, 0) <= count + 2,
+                              "%s" % counts.get(kind))
+            # Tuples of atoms are tracked until a collection looks at them.
+            results.check(name + ": little else", total <= 70 + 50 + 2 * 40 + 30
+                          + OTHERS, "%d in all: %s" % (total, counts))
+            said = reader.ask(["info"], pid=fixture.pid)
+            results.check(name + ": info counts them",
+                          re.search(r"^ +orphans \| +%d \|" % total, said, re.M),
+                          said)
+            for kind in ("float", "bytes", "complex"):
+                address = next(where for of, where in lost if of == kind)
+                said = reader.ask(["object", address], pid=fixture.pid,
+                                  check=False)
+                results.check("%s: a lost %s by its address" % (name, kind),
+                              "an orphan" in said and
+                              "refcount   1, 0 references found" in said, said)
+
+
+def main():
+    results = common.Results()
+    for python in ("/usr/bin/python3.11", "/usr/bin/python3.11d"):
+        path = common.interpreter(python)
+        if not path:
+            results.skip(python, "not there")
+            continue
+        try:
+            test(results, path, python, common.CommandLine())
+        except Failure as failure:
+            results.check(python, False, str(failure))
+    return results.close()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
