@@ -109,7 +109,7 @@ def kernel_core_hindrance():
     return None
 
 
-def _allow_core():
+def allow_core():
     hard = resource.getrlimit(resource.RLIMIT_CORE)[1]
     resource.setrlimit(resource.RLIMIT_CORE, (hard, hard))
     # Anonymous private and shared memory, ELF headers: the kernel's default.
@@ -142,7 +142,7 @@ class Fixture:
         with open(self.log, "w", encoding="utf-8") as log:
             self.process = subprocess.Popen(
                 command, cwd=directory, stdin=subprocess.DEVNULL, stdout=log,
-                stderr=log, preexec_fn=_allow_core, env=fixture_environment())
+                stderr=log, preexec_fn=allow_core, env=fixture_environment())
         self._wait(how)
 
     def _wait(self, how):
