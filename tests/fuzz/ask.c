@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Every question there is, asked of one core file. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "damage.h"
+#include "plugin/command.h"
+
+enum { ARGUMENTS = 8, CHOSEN = 8, VALUE_LIMIT = 60, MOST_REFERENCES = 5000 };
+
+/** The object that is asked about stands for "@". */
+static const char *const questions[][ARGUMENTS] = {
+    {"info"},
+    {"summary", "-limit", "unlimited"},
+    {"filter", "*", "-limit", "200"},
+    {"export"},
+    {"info"},
+};
+static const char *const about_object[][ARGUMENTS] = {
+    {"object", "@"},
+    {"referents", "@", "-depth", "4"},
+    {"refs", "@", "-depth", "4"},
+};
+
+static enum command_status ask(struct session *session,
+                               const char *const *question,
+                               const char *address) {
+  /* Commands reorder their arguments and do not write into them. */
+  char *arguments[ARGUMENTS + 1] = {0};
+  int count = 0;
+  for (; count < ARGUMENTS && question[count]; count++)
+    arguments[count] =
+        (char *)(question[count][0] == '@' ? address : question[count]);
+  return command_run(session, count, arguments);
+}
+
+struct names {
+  const struct pyheap *heap;
+  size_t count;
+};
+
+static bool name_reference(void *context,
+                           const struct pyheap_reference *reference) {
+  struct names *names = context;
+  char *text;
+  struct pyheap_error *error =
+      pyheap_name_text(names->heap, reference->name, VALUE_LIMIT, &text);
+  if (!error)
+    free(text);
+  pyheap_error_destroy(error);
+  return ++names->count < MOST_REFERENCES;
+}
+
+/** What the library says of each node.  */
+static const char *look_at(const struct pyheap *heap, pyheap_node node,
+                           uint64_t memory) {
+  struct names names = {.heap = heap};
+  uint64_t start, end;
+  char *text;
+
+  pyheap_referents(heap, node, name_reference, &names);
+  struct pyheap_error *error = pyheap_value(heap, node, VALUE_LIMIT, &text);
+  if (!error)
+    free(text);
+  pyheap_error_destroy(error);
+  pyheap_length(heap, node);
+  if (pyheap_is_root(heap, node))
+    return pyheap_root_name(heap, node) ? NULL : "a root without a name";
+  if (pyheap_node_at(heap, pyheap_address(heap, node)) != node)
+    return "an object that is not at its address";
+  if (pyheap_type_of(heap, node) >= pyheap_type_count(heap))
+    return "an object without a type";
+  if (pyheap_size(heap, node) > memory)
+    return "an object larger than all memory";
+  if (!pyheap_extent(heap, node, &start, &end) || start > end ||
+      end - start > memory)
+    return "an object whose end is before its start";
+  return NULL;
+}
+
+static const char *look_at_all(struct pyheap *heap) {
+  const struct pyheap_info *info = pyheap_info(heap);
+  uint64_t memory = info->memory_bytes + info->missing_bytes;
+  pyheap_node count = pyheap_node_count(heap);
+  const char *nonsense = NULL;
+
+  for (pyheap_node node = 0; node < count && !nonsense; node++)
+    nonsense = look_at(heap, node, memory);
+  for (size_t i = 0; i < info->problem_count && !nonsense; i++)
+    if (!info->problems[i].count)
+      nonsense = "a problem that never happened";
+  return nonsense;
+}
+
+const char *ask_everything(const char *path, uint64_t variety) {
+  FILE *out = fopen("/dev/null", "w");
+  if (!out)
+    return "no /dev/null";
+  struct session session = {.out = out, .width = 80};
+  const char *nonsense = NULL;
+  session.target.core = path;
+  session.target.threads = 1 + variety % 2;
+
+  for (size_t i = 0; i < sizeof questions / sizeof *questions; i++)
+    if (ask(&session, questions[i], NULL) == COMMAND_TARGET)
+      break;
+  pyheap_node count = session.heap ? pyheap_node_count(session.heap) : 0;
+  for (int i = 0; i < CHOSEN && count; i++) {
+    char address[32];
+    snprintf(address, sizeof address, "%#llx",
+             (unsigned long long)pyheap_address(
+                 session.heap,
+                 (pyheap_node)(next_random(&variety) % count)));
+    for (size_t j = 0; j < sizeof about_object / sizeof *about_object; j++)
+      ask(&session, about_object[j], address);
+  }
+  if (count)
+    nonsense = look_at_all(session.heap);
+  session_close(&session);
+  fclose(out);
+  return nonsense;
+}
