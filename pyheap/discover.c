@@ -396,6 +396,7 @@ static void consider_block(void *context, uint64_t start, uint64_t size) {
   struct worker *worker = context;
   struct pyheap *heap = worker->heap;
   uint64_t object = allocator_object_in(heap, start, size);
+  heap->info.allocator_blocks++;
   if (!object || heap_is_marked(heap, object) || worker->out_of_memory)
     return;
   discover(worker, object);
@@ -432,6 +433,7 @@ static struct pyheap_error *forget_orphans(struct pyheap *heap) {
   free(take(heap->orphans));
   free(take(heap->orphan_rows));
   heap->info.orphans = heap->info.orphan_bytes = 0;
+  heap->info.allocator_blocks = 0;
   return number_objects(heap);
 }
 

@@ -168,6 +168,9 @@ struct pyheap_info {
   uint64_t tracked_bytes, reachable_bytes;
   /* From here on 0 before pyheap_find_orphans(). */
   uint64_t orphans, orphan_bytes;
+  uint64_t allocator_blocks; /**< Blocks in use that were looked into: none with
+                                  PYTHONMALLOC=malloc.  Objects of more than 512
+                                  bytes are not in such blocks. */
   /* From here on 0 before pyheap_index_references(). */
   uint64_t visited_references, owned_references, probable_references;
   uint64_t refuted_references; /**< Looked probable, but the count of what they

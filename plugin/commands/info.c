@@ -239,6 +239,11 @@ static enum command_status run(struct session *session,
     qsort_r(types, type_count, sizeof *types, compare_unexplained, heap);
     print_interpreter(output->file, info);
     print_references(output->file, info);
+    if (!info->allocator_blocks)
+      fprintf(output->file,
+              "%-13s the interpreter's allocator has no pools (PYTHONMALLOC="
+              "malloc?): orphans\n%-13s cannot be found\n",
+              "note", "");
     print_problems(output->file, info);
     fputc('\n', output->file);
     print_sets(output->file, output->width, info);
