@@ -10,6 +10,7 @@
 #   probe.sh --check PYTHON   compares with the built-in values; exit 1 when
 #                             they differ, 2 when nothing can be compared
 #   probe.sh --values PYTHON  prints "fact value" lines
+#   probe.sh --objects PYTHON prints the names of the structures of objects
 #
 # PYTHON is a program that can be run; its debug information is found by gdb
 # (in the file, by build-id under the debug directories, or through debuginfod
@@ -21,7 +22,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 gdb=${GDB:-gdb}
 
 usage() {
-  echo "usage: probe.sh [--check|--values] [--first V] [--last V] PYTHON" >&2
+  echo "usage: probe.sh [--check|--values|--objects] [--first V] [--last V] PYTHON" >&2
   exit 2
 }
 
@@ -30,6 +31,7 @@ while [ $# -gt 1 ]; do
   case $1 in
   --check) mode=check ;;
   --values) mode=values ;;
+  --objects) mode=objects ;;
   --first) first=$2; shift ;;
   --last) last=$2; shift ;;
   *) usage ;;
@@ -63,16 +65,14 @@ program=$(ldd "$python" 2>/dev/null |
     base=$((base + 0x10000000))
     echo "add-symbol-file $module $base"
   done
+  [ "$mode" != objects ] || emit_types <"$work/spellings"
   awk -F '\t' '$3 == "-"' "$work/spellings" | emit_gdb
   awk -F '\t' '$3 != "-"' "$work/spellings" | emit_gdb
 } >"$work/script"
 
 # Errors of single commands are expected and do not stop a script on stdin.
 "$gdb" -nx -q <"$work/script" >"$work/out" 2>"$work/errors" || true
-# Alternatives are in order of preference.
-awk '{ sub(/^(\(gdb\) )+/, "") }
-     /^@ FACT_/ && $3 ~ /^[0-9]+$/ && !($2 in seen) { seen[$2] = 1; print $2, $3 }' \
-  "$work/out" >"$work/values"
+facts_of_output "$work/out" >"$work/values"
 if ! grep -q '^FACT_PyObject__SIZE ' "$work/values"; then
   echo "probe.sh: $program has no debug information that gdb finds" >&2
   exit 2
@@ -82,6 +82,7 @@ build_id=$(readelf -n "$program" 2>/dev/null |
   awk '/Build ID:/ { print $3; exit }')
 case $mode in
 values) cat "$work/values" ;;
+objects) objects_of_output "$work/out" ;;
 check) compare_values "$work/values" "$build_id" ;;
 write)
   write_layout "$work/values" \

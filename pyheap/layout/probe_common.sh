@@ -6,7 +6,9 @@
 # Sets python, full_version, major, minor, hexversion, debug, free_threaded,
 # trace_refs, layout (the name of the data file without .c), label, ext_suffix,
 # dynload and include.  With first and last set to versions, "3.13.5", the
-# layout is that of these and those between; without, of all of 3.13.
+# layout is that of these and those between; without, of all of 3.13.  With
+# as_build set to words of "free-threaded trace-refs debug", it is that of such
+# a build of the same version.
 describe_python() {
   python=$(command -v "$1") || {
     echo "$1: no such program" >&2
@@ -27,6 +29,14 @@ print("dynload=\"%s\"" % (var("DESTSHARED") or ""))
 print("include=\"%s\"" % sysconfig.get_path("include"))
 ')
   eval "$facts_of_python"
+  for word in ${as_build-}; do
+    case $word in
+    free-threaded) free_threaded=1 ;;
+    trace-refs) trace_refs=1 ;;
+    debug) debug=1 ;;
+    *) echo "$word: no such build" >&2; exit 2 ;;
+    esac
+  done
   label=$major.$minor
   if [ -n "${first-}" ]; then
     label=$first
@@ -70,14 +80,90 @@ list_spellings() {
     "$here/facts.def" "$here/facts_modules.def" "$here/facts_self.def"
 }
 
-# Turns spellings into gdb commands that print "@ fact value".
+# Turns spellings into gdb commands that print "@ fact value", and "@scope file"
+# with what gdb says of the file that it then looks into.
 emit_gdb() {
   awk -F '\t' '
-    $3 != "-" && $3 != file { print "list " $3 ":1"; file = $3 }
+    $3 != "-" && $3 != file {
+      file = $3
+      printf "list %s:1\nprintf \"\\n@scope %s\\n\"\ninfo source\n", file, file
+    }
     $5 == "-" { printf "printf \"\\n@ %s %%d\\n\", (int)sizeof(%s)\n", $1, $4 }
     $5 != "-" {
       printf "printf \"\\n@ %s %%d\\n\", (int)(long)&((%s *)0)->%s\n", $1, $4, $5
     }'
+}
+
+# Turns spellings into gdb commands that print "@type structure" and the type.
+emit_types() {
+  awk -F '\t' '
+    $3 == "-" && !(($2, $4) in seen) {
+      seen[$2, $4]
+      printf "printf \"\\n@type %s\\n\"\nptype %s\n", $2, $4
+    }'
+}
+
+# What gdb printed, as "fact value" lines.  Of alternatives, which come in order
+# of preference, the first that exists counts; what was to come from a file that
+# is not in the program does not.
+facts_of_output() {
+  awk '
+    { sub(/^(\(gdb\) )+/, "") }
+    $1 == "@scope" {
+      wanted = $2
+      file = ""
+    }
+    wanted != "" && sub(/^Current source file is /, "") { file = $0 }
+    /^@ FACT_/ && $3 ~ /^[0-9]+$/ && !($2 in seen) {
+      tail = substr("/" file, length(file) + 1 - length(wanted))
+      if (wanted != "" && tail != "/" wanted)
+        next
+      seen[$2]
+      print $2, $3
+    }' "$1" | without_strangers
+}
+
+# Leaves out sizes of one file's structures when none of their members was
+# found: after link-time optimization gdb may take another file's structure of
+# the same name.
+without_strangers() {
+  list_spellings >"$work/all_spellings"
+  awk '
+    FILENAME != "-" {
+      structure[$1] = $2
+      if ($3 != "-" && $1 !~ /__SIZE$/)
+        needed[$2]
+      next
+    }
+    $1 !~ /__SIZE$/ { found[structure[$1]] }
+    { value[++count] = $0; fact[count] = $1 }
+    END {
+      for (i = 1; i <= count; i++) {
+        of = structure[fact[i]]
+        if (!(of in needed) || of in found)
+          print value[i]
+      }
+    }' FS='\t' "$work/all_spellings" FS=' ' -
+}
+
+# The structures of objects: those whose first member is a header, or a
+# structure of an object.
+objects_of_output() {
+  awk '
+    { sub(/^(\(gdb\) )+/, "") }
+    $1 == "@type" { structure = $2 }
+    first && !/[*]/ { type[structure] = $1 == "struct" ? $2 : $1 }
+    { first = /^type = struct .*\{$/ }
+    function is_object(name, depth) {
+      if (name ~ /^(PyObject|PyVarObject|PyDateTime_TZInfo)$/)
+        return 1
+      return depth < 9 && name in type && is_object(type[name], depth + 1)
+    }
+    END {
+      for (name in type)
+        if (is_object(name, 0))
+          print name
+    }' "$1"
 }
 
 # Compares the values in file $1 with the built-in ones: agrees when one of the
