@@ -91,7 +91,7 @@ prepare() {
       why="needs root"
     elif ! prepare_suite "$place"; then
       why="$place could not be made ready, see $logs/$place"
-    elif [ "$origin" != - ] &&
+    elif [ "$origin" != - ] && [ "$origin" != as ] &&
       ! compile_python "$place" "${program%/bin/*}" "$origin" $options \
         >"$logs/$name.build" 2>&1; then
       why="no $origin in the archive, or it does not compile"
@@ -163,18 +163,23 @@ probe_row() {
     return
   fi
   first=${versions%-*} last=${versions#*-}
-  set -- ${first:+--first "$first"} ${last:+--last "$last"}
-  run_in "$place" sh pyheap/layout/probe.sh "$@" "$program" \
-    </dev/null >"$probe/new" || return
-  layout=$(sed -n 's/^const struct layout layout_\(.*\) = {/\1/p' "$probe/new")
-  mv "$probe/new" "$probe/$layout.c"
+  set -- ${first:+--first "$first"} ${last:+--last "$last"} "$program"
+  probe=probe.sh
+  if [ "$origin" = as ]; then
+    probe=probe_headers.sh
+    set -- --as "$options" "$@"
+  fi
+  run_in "$place" sh "pyheap/layout/$probe" "$@" \
+    </dev/null >"$layouts/new" || return
+  layout=$(sed -n 's/^const struct layout layout_\(.*\) = {/\1/p' "$layouts/new")
+  mv "$layouts/new" "$layouts/$layout.c"
   echo "$name: $layout.c"
 }
 
-action=test probe=
+action=test layouts=
 case ${1-} in
 --prepare) action=prepare; shift ;;
---probe) action=probe probe=$2; shift 2; mkdir -p "$probe" || exit ;;
+--probe) action=probe layouts=$2; shift 2; mkdir -p "$layouts" || exit ;;
 -*) sed -n 's/^# \{0,1\}//; 5,7p' "$0" >&2; exit 2 ;;
 esac
 
@@ -200,6 +205,9 @@ while read -r name place program versions origin options <&3; do
   '' | '#'*) continue ;;
   esac
   wanted "$@" || continue
+  if [ "$origin" = as ] && [ $action != probe ]; then
+    continue
+  fi
   prepare
   if [ -n "$why" ]; then
     say "$name: skipped: $why"

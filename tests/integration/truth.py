@@ -112,6 +112,9 @@ def explain(word, addresses, truth, export):
 
 
 def report(results, title, wrong, total):
+    inexact = {row[1] for check in CHECKS for row in wrong[check]
+               if row[0] not in EXCEPTIONS.get(check, {})}
+    print("%s: %d of %d objects exact" % (title, total - len(inexact), total))
     for check in (*CHECKS, "excess"):
         excused = EXCEPTIONS.get(check, {})
         bad = [row for row in wrong[check] if row[0] not in excused]
