@@ -39,6 +39,24 @@ static const struct root_member interpreter_members[] = {
     MEMBER(PyInterpreterState, audit_hooks, "audit hooks"),
     MEMBER(PyInterpreterState, errnomap, "map of errno to exceptions"),
     MEMBER(PyInterpreterState, exception_group, "ExceptionGroup"),
+    MEMBER(PyInterpreterState, not_shareable_error, "NotShareableError"),
+    MEMBER(PyInterpreterState, warnings_context, "warnings context"),
+    MEMBER(PyInterpreterState, lazy_import_func, "__lazy_import__"),
+    MEMBER(PyInterpreterState, lazy_imports_filter, "filter of lazy imports"),
+    MEMBER(PyInterpreterState, lazy_modules, "lazy modules"),
+    MEMBER(PyInterpreterState, lazy_pending_submodules, "lazy submodules"),
+    MEMBER(PyInterpreterState, str_replace_inf, "str for infinity"),
+    MEMBER(PyInterpreterState, objreduce, "object.__reduce__"),
+    MEMBER(PyInterpreterState, generic_type, "typing.Generic"),
+    MEMBER(PyInterpreterState, typevar_type, "typing.TypeVar"),
+    MEMBER(PyInterpreterState, typevartuple_type, "typing.TypeVarTuple"),
+    MEMBER(PyInterpreterState, paramspec_type, "typing.ParamSpec"),
+    MEMBER(PyInterpreterState, paramspecargs_type, "typing.ParamSpecArgs"),
+    MEMBER(PyInterpreterState, paramspeckwargs_type, "typing.ParamSpecKwargs"),
+    MEMBER(PyInterpreterState, constevaluator_type, "constant evaluator"),
+    MEMBER(PyInterpreterState, dict_descriptor, "descriptor of __dict__"),
+    MEMBER(PyInterpreterState, weakref_descriptor,
+           "descriptor of __weakref__"),
 };
 
 static const struct root_member gc_members[] = {
@@ -107,12 +125,17 @@ static void visit_pointers(struct visit *visit, uint64_t address,
     visit_named(visit, load_u64(bytes + 8 * i), PYHEAP_OWNED, name);
 }
 
-/** What was registered with atexit: an array of pointers to callbacks. */
+/** What was registered with atexit: an array of pointers to callbacks, since
+ * 3.14 a list (pycore_interp_structs.h, struct atexit_state). */
 static void visit_atexit(struct visit *visit, uint64_t interpreter) {
   const struct pyheap *heap = visit->heap;
   const struct layout *layout = heap->layout;
   uint64_t array = word(heap, interpreter,
                         OFFSET(layout, PyInterpreterState, atexit_callbacks));
+  if (OFFSET(layout, PyInterpreterState, atexit_ncallbacks) == FACT_ABSENT) {
+    visit_named(visit, array, PYHEAP_OWNED, "atexit callbacks");
+    return;
+  }
   uint64_t count =
       (uint32_t)word(heap, interpreter,
                      OFFSET(layout, PyInterpreterState, atexit_ncallbacks));
@@ -138,9 +161,7 @@ static void visit_ast(struct visit *visit, uint64_t interpreter) {
   const struct layout *layout = visit->heap->layout;
   int32_t start = OFFSET(layout, PyInterpreterState, ast);
   int32_t first = OFFSET(layout, PyInterpreterState, ast_AST_type);
-  int32_t initialized = OFFSET(layout, PyInterpreterState, ast_initialized);
-  if (first < 0 ||
-      !(uint32_t)word(visit->heap, interpreter, initialized))
+  if (first < 0)
     return;
   uint64_t count = (uint64_t)(start + SIZEOF(layout, ast_state) - first) / 8;
   visit_pointers(visit, interpreter + (uint64_t)first, count, "ast state");

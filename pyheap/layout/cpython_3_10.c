@@ -89,7 +89,6 @@ const struct layout layout_cpython_3_10 = {
         [FACT_PyInterpreterState__unicode_ids_size] = 9760,
         [FACT_PyInterpreterState__unicode_ids_array] = 9768,
         [FACT_PyInterpreterState__ast] = 13336,
-        [FACT_PyInterpreterState__ast_initialized] = 13336,
         [FACT_PyInterpreterState__ast_AST_type] = 13344,
         [FACT_ast_state__SIZE] = 1880,
         [FACT_PyInterpreterState__type_cache] = 15216,

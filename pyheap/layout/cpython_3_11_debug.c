@@ -97,7 +97,6 @@ const struct layout layout_cpython_3_11_debug = {
         [FACT_PyInterpreterState__unicode_ids_size] = 3592,
         [FACT_PyInterpreterState__unicode_ids_array] = 3600,
         [FACT_PyInterpreterState__ast] = 7160,
-        [FACT_PyInterpreterState__ast_initialized] = 7160,
         [FACT_PyInterpreterState__ast_AST_type] = 7176,
         [FACT_ast_state__SIZE] = 1896,
         [FACT_PyInterpreterState__type_cache] = 9056,
