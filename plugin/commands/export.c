@@ -80,11 +80,9 @@ static void add_number(struct buffer *block, const char *name, int64_t number) {
   char digits[24], *end = digits;
 
   buffer_add(block, name);
-  if (number < 0) {
+  if (number < 0)
     *end++ = '-';
-    number = -number;
-  }
-  end = put_decimal(end, (uint64_t)number);
+  end = put_decimal(end, number < 0 ? -(uint64_t)number : (uint64_t)number);
   buffer_append(block, digits, (size_t)(end - digits));
 }
 
