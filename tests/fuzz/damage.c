@@ -304,6 +304,10 @@ void damage_mend(struct damage *damage) {
   damage->saved = NULL;
   damage->saved_count = 0;
   if (damage->truncated)
-    write_all(damage->fd, damage->original, damage->size, 0);
+    damage_restore(damage);
+}
+
+void damage_restore(struct damage *damage) {
+  write_all(damage->fd, damage->original, damage->size, 0);
   damage->truncated = false;
 }

@@ -45,8 +45,10 @@ struct damage *damage_open(const char *core);
 const char *damage_path(const struct damage *damage);
 void damage_apply(struct damage *damage, const struct edit *edits,
                   size_t count);
-/** Undoes everything. */
+/** Undoes what was applied. */
 void damage_mend(struct damage *damage);
+/** Makes the copy whole again after a process died that had damaged it. */
+void damage_restore(struct damage *damage);
 
 /**
  * Asks every command about the core file at PATH and forgets the answers.

@@ -22,6 +22,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
 
   if (!damage && core)
     damage = damage_open(core);
+  if (damage && !count)
+    damage_restore(damage);
   if (!damage || !count || count > MOST_EDITS)
     return 0;
   struct edit *edits = calloc(count, sizeof *edits);
