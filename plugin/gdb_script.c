@@ -2,10 +2,11 @@
 /**
  * How a command travels is told in protocol.h; why the script is as it is:
  *
- * - An expression means something in a language: in Pascal "=" compares.  What
- *   the commands that the user types hold themselves is understood in all of
- *   them.  All else is in D, whose strings may hold both kinds of quotes, as
- *   the user's arguments do: `so "to" say`.
+ * - An expression means something in a language: in Pascal "=" compares, and
+ *   Fortran had no "<" before gdb 11.  What the commands that the user types
+ *   hold themselves are variables and nothing else, which are true unless 0.
+ *   All else is in D, whose strings may hold both kinds of quotes, as the
+ *   user's arguments do: `so "to" say`.
  * - "frame apply" brings back the thread and the frame that the user had
  *   selected, "with" the language; also after errors and Ctrl-C.
  * - "frame apply -s" hides errors, and with them what was printed before: gdb's
@@ -88,6 +89,8 @@ static void write_load(FILE *out, const char *reader) {
   fprintf(out,
           "  init-if-undefined $_muppy_request = 1\n"
           "  init-if-undefined $_muppy_loaded = 0\n"
+          "  set $_muppy_left = 0\n"
+          "  set $_muppy_lost = 1\n"
           "  set $_muppy_sent = 0 - 1\n"
           "  if $_muppy_loaded\n"
           "    set $_muppy_loaded = 0\n"
@@ -98,24 +101,28 @@ static void write_load(FILE *out, const char *reader) {
 
   begin_definition(out, "_muppy_load");
   fprintf(out,
-          "  if $_thread < 1\n"
+          "  if $_thread\n"
+          "  else\n"
           "    skip -fi muppy 'muppy: there is no program to look at; use the "
           "commands core-file, attach or run first'\n"
           "  end\n"
           "  " ASIDE "_muppy_probe\n"
-          "  if $_muppy_loaded < 1\n"
+          "  if $_muppy_loaded\n"
+          "  else\n"
           "    frame apply 1 -q -- jit-reader-load %s\n"
           "  end\n",
           reader);
   end_definition(out, "_muppy_load");
 }
 
-/** Collects the request: "_muppy_begin COMMAND", then "_muppy_add ARGUMENT".
- * Errors are hidden there; $_muppy_sent counts what was not one. */
+/** Collects the request: "_muppy_begin COMMAND COUNT", then COUNT times
+ * "_muppy_add ARGUMENT", then "_muppy_end COUNT".  Errors are hidden there;
+ * $_muppy_lost then is not 0. */
 static void write_collect(FILE *out, const char *program) {
   begin_definition(out, "_muppy_begin");
   fputs("  set $_muppy_loaded = 1\n"
         "  set $_muppy_i = 0\n"
+        "  set $_muppy_left = $arg1\n"
         "  set $muppy_status = 1\n",
         out);
   write_no_answer(out);
@@ -134,10 +141,19 @@ static void write_collect(FILE *out, const char *program) {
   begin_definition(out, "_muppy_add");
   fprintf(out,
           "  set $_muppy_i = $_muppy_i + 1\n"
+          "  set $_muppy_left = $_muppy_left - 1\n"
           "  append binary value /proc/self/fd/%d `%c$arg0`\n"
           "  set $_muppy_sent = $_muppy_sent + 1\n" HUSH,
           GDB_FD_REQUEST, ITEM_TEXT);
   end_definition(out, "_muppy_add");
+
+  /* The width itself follows. */
+  begin_definition(out, "_muppy_end");
+  fprintf(out,
+          "  set $_muppy_lost = $arg0 - $_muppy_sent\n"
+          "  append binary value /proc/self/fd/%d `%c`\n" HUSH,
+          GDB_FD_REQUEST, ITEM_WIDTH);
+  end_definition(out, "_muppy_end");
 }
 
 /** Defines NAME to write what COMMAND answers to a file of muppy.so's. */
@@ -170,11 +186,6 @@ static void write_send(FILE *out) {
         out);
   end_definition(out, "_muppy_regions");
 
-  begin_definition(out, "_muppy_tag_width");
-  fprintf(out, "  append binary value /proc/self/fd/%d `%c`\n" HUSH,
-          GDB_FD_REQUEST, ITEM_WIDTH);
-  end_definition(out, "_muppy_tag_width");
-
   /* No frame twice: gdb would remember it and not ask about it again. */
   begin_definition(out, "_muppy_call");
   fprintf(out,
@@ -188,8 +199,10 @@ static void write_send(FILE *out) {
   fprintf(out,
           "  set $_muppy_again = 0\n"
           "  set $muppy_status = %d\n"
-          "  source /proc/self/fd/%d\n" HUSH,
-          COMMAND_FAILED, GDB_FD_RESPONSE);
+          "  set $_muppy_canceled = 0\n"
+          "  source /proc/self/fd/%d\n"
+          "  set $_muppy_canceled = $muppy_status / %d\n" HUSH,
+          COMMAND_FAILED, GDB_FD_RESPONSE, COMMAND_CANCELED);
   end_definition(out, "_muppy_receive");
 }
 
@@ -197,32 +210,32 @@ static void write_send(FILE *out) {
 static void write_run(FILE *out) {
   begin_definition(out, "_muppy_run");
   fprintf(out,
-          "  if $_muppy_sent < $arg0\n"
+          "  " ASIDE "_muppy_end $arg0\n"
+          "  if $_muppy_lost\n"
           "    skip -fi muppy 'muppy: gdb cannot pass these arguments on'\n"
           "  end\n"
-          "  " ASIDE "_muppy_tag_width\n"
           "  append binary value /proc/self/fd/%d "
           "$_gdb_setting($_muppy_setting)\n"
           "  " ASIDE "_muppy_files\n"
           "  " ASIDE "_muppy_call %c\n"
           "  " ASIDE "_muppy_receive\n"
-          "  while 0 < $_muppy_again\n"
+          "  while $_muppy_again\n"
           "    _muppy_evaluate\n"
           "    " ASIDE "_muppy_call %c\n"
           "    " ASIDE "_muppy_receive\n"
           "  end\n"
           "  source /proc/self/fd/%d\n"
-          "  if %d < $muppy_status\n"
+          "  if $_muppy_canceled\n"
           "    " ASIDE "_muppy_call %c\n"
-          "    while 0 < $muppy_status\n"
+          "    while $muppy_status\n"
           "      _muppy_fail\n"
           "    end\n"
           "  end\n"
-          "  if 0 < $muppy_status\n"
+          "  if $muppy_status\n"
           "    _muppy_fail\n"
           "  end\n",
           GDB_FD_REQUEST, TRIGGER_RUN, TRIGGER_AGAIN, GDB_FD_OUTPUT,
-          COMMAND_CANCELED - 1, TRIGGER_QUIT);
+          TRIGGER_QUIT);
   end_definition(out, "_muppy_run");
 }
 
@@ -231,8 +244,8 @@ static void write_command(FILE *out, const struct command *command) {
           "if 1\n"
           "define muppy %s\n"
           "  _muppy_load\n"
-          "  " ASIDE "_muppy_begin %s\n"
-          "  while $_muppy_i < $argc\n"
+          "  " ASIDE "_muppy_begin %s $argc\n"
+          "  while $_muppy_left\n"
           "    eval \"" ASIDE "_muppy_add $arg%%d\", $_muppy_i\n"
           "  end\n"
           "  _muppy_run $argc\n"

@@ -137,8 +137,8 @@ class Session:
         self.python, self.core, self.directory = python, core, directory
 
     def command(self, *arguments):
-        return [self.gdb, "-nx", "-q", "-iex", "set debuginfod enabled off",
-                "-iex", "set debug-file-directory /nonexistent", *arguments]
+        return [self.gdb, "-nx", "-q", "-iex", "set debug-file-directory /nonexistent",
+                *arguments]
 
     def batch(self, commands, where=None, load=True, environment=None, **options):
         """(exit status, output) of a gdb that runs COMMANDS."""
@@ -158,7 +158,8 @@ class Session:
     def terminal(self, environment=None):
         return Terminal(self.command("-iex", "set style enabled off", "-x", MUPPY_GDB,
                                      self.python, self.core),
-                        dict(os.environ, TERM="xterm", **(environment or {})))
+                        dict(os.environ, TERM="xterm", DEBUGINFOD_URLS="",
+                             **(environment or {})))
 
 
 # Answers -------------------------------------------------------------------
@@ -287,8 +288,8 @@ def test_untouched(session):
     session.check("history and convenience variables", "$2 = 6" in out
                   and "$3 = void" in out and "$4 = void" in out, out)
     log = os.path.join(session.directory, "log")
-    status, out = session.batch(["set logging file " + log, "set logging enabled on",
-                                 "muppy filter Marker", "set logging enabled off"])
+    status, out = session.batch(["set logging file " + log, "set logging on",
+                                 "muppy filter Marker", "set logging off"])
     with open(log, encoding="utf-8") as file:
         logged = file.read()
     session.check("set logging", "7 objects" in logged and logged in out, logged)
