@@ -104,6 +104,8 @@ bool dict_keys_open(const struct pyheap *heap, uint64_t address,
   /* USABLE_FRACTION, Objects/dictobject.c */
   keys->capacity = (slots << 1) / 3;
   keys->bytes = header + index_bytes + keys->capacity * keys->entry_size;
+  if (!memory_is_mapped(&heap->memory, address, keys->bytes))
+    return false;
   keys->entries = heap_memory(heap, address + header + index_bytes,
                               keys->entry_count * keys->entry_size);
   return keys->entries || !keys->entry_count;

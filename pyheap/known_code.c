@@ -8,7 +8,7 @@
 enum {
   /* A code object cannot have more: oparg and frame size are ints, and the
    * whole frame has to fit on the thread's data stack. */
-  MAX_FRAME_SLOTS = 1 << 24,
+  MAX_FRAME_SLOTS = 1 << 20,
   MAX_EXECUTORS = 1 << 16,
   SIZEOF_CODE_UNIT = 2, /* _Py_CODEUNIT: opcode and argument */
   SIZEOF_SSIZE_T = 8,
@@ -147,7 +147,7 @@ static uint64_t tables_size(const struct pyheap *heap,
   return size +
          tuple_length(heap, FIELD(layout, code, PyCodeObject, co_code)) /
              SIZEOF_CODE_UNIT +
-         code->bytes[OFFSET(layout, PyCodeObject, co_opcache_size)] *
+         object_byte(code, OFFSET(layout, PyCodeObject, co_opcache_size)) *
              (uint64_t)SIZEOF(layout, _PyOpcache);
 }
 

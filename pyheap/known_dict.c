@@ -58,7 +58,11 @@ void visit_odict(struct visit *visit, const struct object *object) {
   const struct layout *layout = visit_layout(visit);
   visit_named(visit, FIELD(layout, object, PyODictObject, od_inst_dict),
               PYHEAP_VISITED, ".__dict__");
-  uint64_t limit = FIELD(layout, object, PyDictObject, ma_used);
+  /* Not ma_used, which damage may have made larger than any memory. */
+  struct dict dict;
+  uint64_t limit = dict_open(visit_heap(visit), object->address, &dict)
+                       ? dict.keys.entry_count
+                       : 0;
   uint64_t node = FIELD(layout, object, PyODictObject, od_first);
   for (uint64_t i = 0; node; i++) {
     const uint8_t *bytes =

@@ -184,7 +184,7 @@ static uint64_t object_depth(const struct layout *layout,
   if (top)
     return (top - FIELD(layout, frame, PyFrameObject, f_valuestack)) / 8;
   /* Until 3.9 NULL is also what a frame has that is through. */
-  return frame->bytes[OFFSET(layout, PyFrameObject, f_executing)]
+  return object_byte(frame, OFFSET(layout, PyFrameObject, f_executing))
              ? DEPTH_UNKNOWN
              : 0;
 }
@@ -271,7 +271,8 @@ static void visit_own_frame(struct visit *visit,
   uint64_t frame = generator->address +
                    (uint64_t)OFFSET(layout, PyGenObject, gi_iframe);
   int8_t state =
-      (int8_t)generator->bytes[OFFSET(layout, PyGenObject, gi_frame_state)];
+      (int8_t)object_byte(
+          generator, OFFSET(layout, PyGenObject, gi_frame_state));
   if (state < generator_cleared(layout)) {
     visit_interpreter_frame(visit, generator, frame, PYHEAP_VISITED);
     return;

@@ -5,6 +5,7 @@
  */
 #include "config.h"
 
+#include "dict.h"
 #include "heap.h"
 #include "known_core.h"
 #include "known_modules.h"
@@ -12,8 +13,6 @@
 #include <stdlib.h>
 
 enum {
-  /* More links than any cache that fits into memory. */
-  LIMIT_LINKS = 1 << 28,
   /* Links that are in the list and not in the dict while calls run. */
   LIMIT_SPARE_LINKS = 1 << 10,
   LIMIT_PROFILE_ENTRIES = 1 << 20,
@@ -72,7 +71,8 @@ void visit_deque(struct visit *visit, const struct object *object) {
   uint64_t block = FIELD(layout, object, dequeobject, leftblock);
   uint64_t index = FIELD(layout, object, dequeobject, leftindex);
   const uint64_t length = FIELD(layout, object, PyVarObject, ob_size);
-  if ((int64_t)length < 0) {
+  /* Each item takes a word: a ring of blocks would serve any length. */
+  if (length > memory_size(&visit_heap(visit)->memory) / 8) {
     visit_problem(visit, "length of a deque", object->address);
     return;
   }
@@ -127,14 +127,14 @@ void visit_lru_cache(struct visit *visit, const struct object *object) {
     return;
   const struct layout *layout = visit_layout(visit);
   const uint64_t cache = FIELD(layout, object, lru_cache_object, cache);
+  struct dict dict;
   const uint64_t limit =
-      LIMIT_SPARE_LINKS + memory_word(visit_heap(visit), cache,
-                                      OFFSET(layout, PyDictObject, ma_used));
+      LIMIT_SPARE_LINKS +
+      (dict_open(visit_heap(visit), cache, &dict) ? dict.keys.entry_count : 0);
   /* The object itself is the ring's first link, and empty. */
   for (uint64_t i = 0; link.next != object->address; i++) {
     uint64_t address = link.next;
-    if (i >= limit || i == LIMIT_LINKS ||
-        !load_lru_link(visit, address, &link)) {
+    if (i >= limit || !load_lru_link(visit, address, &link)) {
       visit_problem(visit, "link of an lru_cache", address);
       return;
     }

@@ -95,6 +95,14 @@ static inline uint64_t object_field(const struct object *object,
   return load_u64(object->bytes + offset);
 }
 
+/** One byte of the object; 0 for an absent fact, and behind the end of a type
+ * that damage made shorter than its row has it. */
+static inline uint8_t object_byte(const struct object *object, int32_t offset) {
+  return offset < 0 || (uint64_t)offset >= object->available
+             ? 0
+             : object->bytes[offset];
+}
+
 enum member_kind {
   MEMBER_END,
   MEMBER_VISITED, /**< A pointer that tp_traverse visits. */

@@ -13,9 +13,6 @@
 #include "text.h"
 #include "value.h"
 
-/** For messages; the tables are in layout/. */
-#define SUPPORTED "3.8 to 3.15"
-
 #define RUNTIME(heap, member) OFFSET((heap)->layout, pyruntimestate, member)
 #define INTERPRETER(heap, member)                                              \
   OFFSET((heap)->layout, PyInterpreterState, member)
@@ -206,14 +203,31 @@ static bool layout_fits(struct pyheap *heap, uint32_t *hexversion) {
   return fits;
 }
 
+/** "3.8, 3.9, 3.11": the versions that have a layout, for messages. */
+static void list_supported(char *list, size_t size) {
+  size_t length = 0;
+  uint16_t last = 0;
+  list[0] = 0;
+  for (const struct layout *const *layout = layouts; *layout; layout++) {
+    uint16_t version = (*layout)->version;
+    if (version == last || length >= size)
+      continue;
+    last = version;
+    length += (size_t)snprintf(list + length, size - length, "%s%u.%u",
+                               length ? ", " : "", version >> 8, version & 0xff);
+  }
+}
+
 /** Tries the layouts of the stated version, or all where none is stated: those
  * up to 3.10 say their version nowhere but in sys. */
 static struct pyheap_error *find_layout(struct pyheap *heap,
                                         const struct found *found) {
   bool free_threaded;
   uint32_t stated = stated_version(heap, found, &free_threaded), hexversion;
+  char supported[128];
   bool known = false;
 
+  list_supported(supported, sizeof supported);
   for (const struct layout *const *layout = layouts; *layout; layout++) {
     if (stated ? !layout_is_for(*layout, stated, free_threaded)
                : (*layout)->version >= 0x030b)
@@ -233,16 +247,15 @@ static struct pyheap_error *find_layout(struct pyheap *heap,
   if (!stated)
     return error_create(PYHEAP_ERROR_VERSION, found->runtime,
                         "the CPython runtime in %s is none of the supported "
-                        "versions (" SUPPORTED "), has not started or has "
-                        "ended",
-                        found->file->local);
+                        "versions (%s), has not started or has ended",
+                        found->file->local, supported);
   write_version(&heap->info, stated);
   if (!known)
     return error_create(PYHEAP_ERROR_VERSION, found->runtime,
                         "CPython %s%s is not supported: there is no table of "
-                        "its layout (supported: " SUPPORTED ")",
+                        "its layout (supported: %s)",
                         heap->info.version,
-                        free_threaded ? " (free-threaded)" : "");
+                        free_threaded ? " (free-threaded)" : "", supported);
   return contradiction(heap,
                        "sys.hexversion and sys.abiflags cannot be found where "
                        "they should be: an unknown build, or a runtime that "
