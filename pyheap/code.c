@@ -61,9 +61,9 @@ static int find_line(const uint8_t *table, uint64_t size, int line,
     passed += (first & 7) + 1;
     if (code == 13 || code == 14) {
       int64_t delta = read_varint(table, size, &at);
-      line += (int)(delta & 1 ? -(delta >> 1) : delta >> 1);
+      line = (int)(line + (delta & 1 ? -(delta >> 1) : delta >> 1));
     } else if (code >= 10 && code <= 12) {
-      line += (int)code - 10;
+      line = (int)(line + (int64_t)code - 10);
     }
     if (instruction < passed)
       return line;
@@ -91,24 +91,24 @@ static const uint8_t *bytes_data(const struct pyheap *heap, uint64_t address,
  * bytes and a line delta, -128 for no line; up to 3.9 co_lnotab, where a pair
  * counts from its own end on (Objects/lnotab_notes.txt). */
 static int find_old_line(const struct pyheap *heap, const struct object *code,
-                         int line, int at) {
+                         int64_t line, int64_t at) {
   const struct layout *layout = heap->layout;
   bool starts = layout->version < 0x030a;
   uint64_t size;
   const uint8_t *pairs = bytes_data(
       heap, FIELD(layout, code, PyCodeObject, co_linetable), &size);
-  int passed = 0;
+  int64_t passed = 0;
   for (uint64_t i = 0; pairs && i + 2 <= size; i += 2) {
     int8_t delta = (int8_t)pairs[i + 1];
     passed += pairs[i];
     if (starts && passed > at)
-      return line;
+      return (int)line;
     if (delta != -128)
       line += delta;
     if (!starts && passed > at)
-      return line;
+      return (int)line;
   }
-  return line;
+  return (int)line;
 }
 
 static int frame_object_line(const struct pyheap *heap,
@@ -122,7 +122,7 @@ static int frame_object_line(const struct pyheap *heap,
     return line;
   /* From 3.10 on it counts instructions of 2 bytes. */
   return find_old_line(heap, code, line,
-                       layout->version >= 0x030a ? 2 * lasti : lasti);
+                       layout->version >= 0x030a ? 2ll * lasti : lasti);
 }
 
 static int frame_line(const struct pyheap *heap, const struct object *code,

@@ -62,7 +62,7 @@ static void say_digits(struct words *words, const uint8_t *digits,
     return;
   }
   for (uint64_t i = 0; i < count; i++)
-    value[i] = load_u32(digits + 4 * i);
+    value[i] = load_u32(digits + 4 * i) & ((1u << 30) - 1);
   while (count) {
     uint64_t rest = 0;
     for (uint64_t i = count; i-- > 0;) {
