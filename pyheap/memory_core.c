@@ -237,11 +237,13 @@ static uint32_t segment_flags(const struct memory *memory,
   return flags;
 }
 
-/** Adds one PT_LOAD: what the file holds of it, and the rest as missing. */
+/** Adds one PT_LOAD: what the file holds of it, and the rest as missing.  LEFT
+ * counts the bytes of the file that no segment has had, CUT those that are
+ * missing. */
 static struct pyheap_error *add_segment(struct memory *memory,
                                         const struct core *core,
                                         const Elf64_Phdr *segment,
-                                        uint64_t *cut) {
+                                        uint64_t *left, uint64_t *cut) {
   uint64_t start = segment->p_vaddr, end, saved = segment->p_filesz;
   /* Reserved address space, which nobody could read, and [vsyscall], the one
    * mapping of the kernel's half. */
@@ -259,6 +261,13 @@ static struct pyheap_error *add_segment(struct memory *memory,
                          : 0;
   if (present > saved)
     present = saved;
+  /* Each byte of the file stands for one of the target. */
+  if (present > *left)
+    return memory_note(memory,
+                       "the core's segment at 0x%llx lies over others and was "
+                       "left out",
+                       (unsigned long long)start);
+  *left -= present;
   *cut += saved - present;
   uint32_t flags = segment_flags(memory, segment);
   if (present)
@@ -272,10 +281,11 @@ struct pyheap_error *memory_open_core(struct memory *memory,
   struct core core;
   const Elf64_Phdr *segments;
   size_t count;
-  uint64_t cut = 0;
+  uint64_t cut = 0, left;
 
   TRY(core_map(memory, target->core, &core));
   const Elf64_Ehdr *header = (const Elf64_Ehdr *)core.bytes;
+  left = core.size;
   TRY(check_header(&core, header));
   TRY(program_headers(&core, header, &segments, &count));
   for (size_t i = 0; i < count; i++)
@@ -283,7 +293,7 @@ struct pyheap_error *memory_open_core(struct memory *memory,
       TRY(read_notes(memory, &core, &segments[i]));
   for (size_t i = 0; i < count; i++)
     if (segments[i].p_type == PT_LOAD)
-      TRY(add_segment(memory, &core, &segments[i], &cut));
+      TRY(add_segment(memory, &core, &segments[i], &left, &cut));
   if (cut)
     TRY(memory_note(memory,
                     "the core file is truncated: %llu bytes of memory are "

@@ -75,12 +75,8 @@ static bool may_hold_runtime(const struct memory *memory,
   if (!file->local || file->offset != 0)
     return false;
   const char *name = last_part(file->path);
-  bool is_program = false;
-  for (size_t i = 0; i < memory->file_count; i++)
-    if (strcmp(memory->files[i].path, file->path) == 0 &&
-        memory->entry >= memory->files[i].start &&
-        memory->entry < memory->files[i].end)
-      is_program = true;
+  const struct memory_file *program = memory_file_at(memory, memory->entry);
+  bool is_program = program && strcmp(program->path, file->path) == 0;
   bool is_library = is_libpython(name);
   return pass == 0 ? is_program || is_library : !is_program && !is_library;
 }
