@@ -152,6 +152,7 @@ void pyheap_close(struct pyheap *heap) {
   free(heap->orphan_rows);
   free(heap->in_starts);
   free(heap->in_sources);
+  free(heap->uncounted);
   free(heap->generations);
   symbols_close(heap->symbols);
   memory_deinit(&heap->memory);
@@ -266,6 +267,23 @@ static bool is_uncounted(const struct pyheap *heap,
          !(object->type->flags & TPFLAGS_TYPE_SUBCLASS);
 }
 
+/** How many references to the object NODE its count leaves out. */
+static int64_t uncounted(const struct pyheap *heap, pyheap_node node) {
+  size_t low = 0, high = heap->uncounted_count;
+  while (low < high) {
+    size_t middle = low + (high - low) / 2;
+    if (heap->uncounted[middle] < node)
+      low = middle + 1;
+    else
+      high = middle;
+  }
+  int64_t count = 0;
+  while (low + (size_t)count < heap->uncounted_count &&
+         heap->uncounted[low + (size_t)count] == node)
+    count++;
+  return count;
+}
+
 bool heap_refcount_known(const struct pyheap *heap, pyheap_node node,
                          int64_t *count) {
   struct object object;
@@ -274,7 +292,7 @@ bool heap_refcount_known(const struct pyheap *heap, pyheap_node node,
   int64_t refcount = heap_refcount(heap, object.address);
   if (refcount < 0)
     return false;
-  *count = refcount;
+  *count = refcount + uncounted(heap, node);
   return true;
 }
 

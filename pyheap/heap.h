@@ -68,6 +68,9 @@ struct pyheap {
   uint64_t *in_starts;
   uint32_t *in_sources;
   bool references_indexed;
+  /** The targets of references that no ob_refcnt counts, sorted. */
+  uint32_t *uncounted;
+  size_t uncounted_count;
 
   struct symbols *symbols;  /**< Of the file that was last asked for names. */
   const char *symbols_path; /**< That file; a string of memory.files. */
@@ -114,6 +117,7 @@ struct visit {
   struct problems *problems;   /**< Or NULL. */
   bool demote;        /**< The object has no tp_traverse: all is owned. */
   bool type_visited;
+  bool uncounted;     /**< ob_refcnt leaves out what follows. */
   bool stop;
   size_t count;
   struct pyheap_reference references[128];

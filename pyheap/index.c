@@ -3,6 +3,7 @@
 #include "config.h"
 
 #include <omp.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "heap.h"
@@ -17,6 +18,8 @@ struct piece {
   uint32_t first, end;  /**< Its nodes. */
   uint32_t *targets;    /**< Of all its nodes, in order. */
   size_t count, capacity;
+  uint32_t *uncounted;  /**< Targets whose counts leave the reference out. */
+  size_t uncounted_count;
   uint64_t kinds[3];    /**< References by pyheap_reference_kind. */
   bool out_of_memory;
 };
@@ -26,6 +29,21 @@ struct collector {
   struct visit visit;
   struct piece *piece;
 };
+
+/** Notes a reference to TARGET that its count leaves out.  They are few. */
+static void collect_uncounted(struct piece *piece, uint32_t target) {
+  if ((piece->uncounted_count & (piece->uncounted_count - 1)) == 0) {
+    size_t capacity = piece->uncounted_count ? 2 * piece->uncounted_count : 1;
+    uint32_t *grown =
+        reallocarray(piece->uncounted, capacity, sizeof *grown);
+    if (!grown) {
+      piece->out_of_memory = true;
+      return;
+    }
+    piece->uncounted = grown;
+  }
+  piece->uncounted[piece->uncounted_count++] = target;
+}
 
 static void collect(struct visit *visit) {
   struct collector *collector = visit->context;
@@ -50,6 +68,8 @@ static void collect(struct visit *visit) {
     piece->targets[piece->count++] =
         kind == PYHEAP_PROBABLE ? target | PROBABLE : target;
     piece->kinds[kind]++;
+    if (visit->references[i].uncounted)
+      collect_uncounted(piece, target);
   }
 }
 
@@ -200,6 +220,31 @@ static void check_refcounts(struct pyheap *heap) {
   heap->info.refcount_low = low;
 }
 
+static int compare_numbers(const void *a, const void *b) {
+  uint32_t left = *(const uint32_t *)a, right = *(const uint32_t *)b;
+  return left < right ? -1 : left > right;
+}
+
+/** Brings together what no count counts. */
+static struct pyheap_error *merge_uncounted(struct pyheap *heap,
+                                            const struct piece *pieces,
+                                            size_t piece_count) {
+  size_t total = 0;
+  for (size_t p = 0; p < piece_count; p++)
+    total += pieces[p].uncounted_count;
+  heap->uncounted = reallocarray(NULL, total + 1, sizeof *heap->uncounted);
+  if (!heap->uncounted)
+    return &error_no_memory;
+  for (size_t p = 0; p < piece_count; p++) {
+    if (pieces[p].uncounted_count)
+      memcpy(heap->uncounted + heap->uncounted_count, pieces[p].uncounted,
+             pieces[p].uncounted_count * sizeof *heap->uncounted);
+    heap->uncounted_count += pieces[p].uncounted_count;
+  }
+  qsort(heap->uncounted, total, sizeof *heap->uncounted, compare_numbers);
+  return NULL;
+}
+
 static struct pyheap_error *index_pieces(struct pyheap *heap,
                                          const struct piece *pieces,
                                          size_t piece_count,
@@ -223,6 +268,7 @@ static struct pyheap_error *index_pieces(struct pyheap *heap,
     return &error_no_memory;
   }
   turn_round(heap, pieces, piece_count, counts);
+  TRY(merge_uncounted(heap, pieces, piece_count));
   if (heap->info.probable_references)
     refute_probable(heap);
   return NULL;
@@ -259,8 +305,10 @@ struct pyheap_error *pyheap_index_references(struct pyheap *heap) {
     collect_roots(heap, &pieces[PIECES], counts);
     error = index_pieces(heap, pieces, PIECES + 1, counts);
   }
-  for (unsigned p = 0; pieces && p <= PIECES; p++)
+  for (unsigned p = 0; pieces && p <= PIECES; p++) {
     free(pieces[p].targets);
+    free(pieces[p].uncounted);
+  }
   free(pieces);
   free(counts);
   TRY(error);
@@ -273,6 +321,8 @@ void index_forget(struct pyheap *heap) {
   struct pyheap_info *info = &heap->info;
   free(take(heap->in_starts));
   free(take(heap->in_sources));
+  free(take(heap->uncounted));
+  heap->uncounted_count = 0;
   free(take(heap->generations));
   heap->references_indexed = false;
   info->visited_references = info->owned_references = 0;

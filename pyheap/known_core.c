@@ -171,7 +171,7 @@ void visit_module(struct visit *visit, const struct object *object) {
 /** A strong reference in what a capsule points to. */
 struct capsule_member {
   const char *capsule; /**< Its name. */
-  enum fact fact;
+  enum fact fact;      /**< FACT_COUNT: the first word. */
   bool visited;        /**< By tp_traverse, if there is one. */
   const char *name;
 };
@@ -184,6 +184,7 @@ static const struct capsule_member capsule_members[] = {
     {"_socket.CAPI", FACT_PySocketModule_APIObject__error, false, "error"},
     {"_socket.CAPI", FACT_PySocketModule_APIObject__timeout_error, false,
      "timeout error"},
+    {"_curses._C_API", FACT_COUNT, true, "window type"},
 };
 
 void visit_capsule(struct visit *visit, const struct object *object) {
@@ -200,7 +201,8 @@ void visit_capsule(struct visit *visit, const struct object *object) {
   for (size_t i = 0; i < sizeof capsule_members / sizeof *capsule_members;
        i++) {
     const struct capsule_member *member = &capsule_members[i];
-    int32_t offset = layout->facts[member->fact];
+    int32_t offset =
+        member->fact == FACT_COUNT ? 0 : layout->facts[member->fact];
     if (strcmp(name, member->capsule) != 0 || offset == FACT_ABSENT)
       continue;
     const uint8_t *bytes = heap_memory(heap, pointer + (uint64_t)offset, 8);

@@ -38,31 +38,57 @@ int frame_owner(const struct pyheap *heap, uint64_t frame) {
   return bytes[OFFSET(heap_layout(heap), _PyInterpreterFrame, owner)];
 }
 
-/** The object that a word of a frame refers to.  Since 3.14 such words are
- * _PyStackRef: bit 1 marks what is no pointer, bit 0 a reference that is not
- * counted (pycore_stackref.h). */
-static uint64_t stack_reference(const struct layout *layout, uint64_t word) {
-  enum { NO_POINTER = 2, NOT_COUNTED = 1 };
-  if (OFFSET(layout, _PyInterpreterFrame, stackpointer) == FACT_ABSENT)
-    return word;
-  return word & NO_POINTER ? 0 : word & ~(uint64_t)NOT_COUNTED;
+/* Since 3.14 the words of a frame that refer to objects are _PyStackRef: bit 1
+ * marks what is no pointer, bit 0 a reference that is not counted
+ * (pycore_stackref.h). */
+enum { STACKREF_NO_POINTER = 2, STACKREF_NOT_COUNTED = 1 };
+
+static bool has_stackrefs(const struct layout *layout) {
+  return OFFSET(layout, _PyInterpreterFrame, stackpointer) != FACT_ABSENT;
 }
 
-/** The code that the frame with HEADER runs; some shims have None there. */
-static uint64_t header_code(const struct layout *layout,
-                            const uint8_t *header) {
+/** The object that a word of a frame refers to, or 0. */
+static uint64_t stack_reference(const struct layout *layout, uint64_t word) {
+  if (!has_stackrefs(layout))
+    return word;
+  return word & STACKREF_NO_POINTER ? 0
+                                    : word & ~(uint64_t)STACKREF_NOT_COUNTED;
+}
+
+/** Says so when the reference in a word of a frame is not counted. */
+static void visit_counted_as(struct visit *visit, uint64_t word) {
+  visit_counted(visit, !has_stackrefs(visit_layout(visit)) ||
+                           !(word & STACKREF_NOT_COUNTED));
+}
+
+/** The word for the code that the frame with HEADER runs; some shims have None
+ * there. */
+static uint64_t code_word(const struct layout *layout, const uint8_t *header) {
   int32_t offset = OFFSET(layout, _PyInterpreterFrame, f_executable);
   if (offset == FACT_ABSENT)
     offset = OFFSET(layout, _PyInterpreterFrame, f_code);
-  return stack_reference(layout, load_u64(header + offset));
+  return load_u64(header + offset);
 }
 
-static uint64_t header_function(const struct layout *layout,
-                                const uint8_t *header) {
+static uint64_t header_code(const struct layout *layout,
+                            const uint8_t *header) {
+  return stack_reference(layout, code_word(layout, header));
+}
+
+static uint64_t function_word(const struct layout *layout,
+                              const uint8_t *header) {
   int32_t offset = OFFSET(layout, _PyInterpreterFrame, f_funcobj);
   if (offset == FACT_ABSENT)
     offset = OFFSET(layout, _PyInterpreterFrame, f_func);
-  return stack_reference(layout, load_u64(header + offset));
+  return load_u64(header + offset);
+}
+
+/** A word of a frame by name. */
+static void visit_word(struct visit *visit, uint64_t word,
+                       enum pyheap_reference_kind kind, const char *name) {
+  visit_counted_as(visit, word);
+  visit_named(visit, stack_reference(visit_layout(visit), word), kind, name);
+  visit_counted(visit, true);
 }
 
 /** How many slots are in use, the locals included. */
@@ -89,10 +115,12 @@ static void visit_slots(struct visit *visit, const struct frame_shape *shape,
                         enum pyheap_reference_kind kind) {
   const struct layout *layout = visit_layout(visit);
   for (uint64_t i = 0; i < count; i++) {
-    uint64_t target = stack_reference(layout, load_u64(slots + 8 * i));
+    uint64_t word = load_u64(slots + 8 * i);
+    uint64_t target = stack_reference(layout, word);
     enum pyheap_reference_kind slot_kind = i < visited ? kind : PYHEAP_OWNED;
     if (!target)
       continue;
+    visit_counted_as(visit, word);
     if (i >= shape->locals) {
       visit_reference(visit, target, slot_kind, PYHEAP_NAME_STACK,
                       i - shape->locals);
@@ -103,6 +131,7 @@ static void visit_slots(struct visit *visit, const struct frame_shape *shape,
                     name ? PYHEAP_NAME_LOCAL : PYHEAP_NAME_INDEX,
                     name ? name : i);
   }
+  visit_counted(visit, true);
 }
 
 /* The value stack of a frame that runs, of unknown depth: above the top are
@@ -113,10 +142,14 @@ static void scan_stack(struct visit *visit, const struct frame_shape *shape,
   const uint8_t *stack = heap_memory(
       visit_heap(visit), slots + 8 * shape->locals, 8 * shape->stack_size);
   for (uint64_t i = 0; stack && i < shape->stack_size; i++) {
-    uint64_t target = stack_reference(layout, load_u64(stack + 8 * i));
-    if (target && heap_is_object(visit_heap(visit), target))
-      visit_reference(visit, target, PYHEAP_PROBABLE, PYHEAP_NAME_STACK, i);
+    uint64_t word = load_u64(stack + 8 * i);
+    uint64_t target = stack_reference(layout, word);
+    if (!target || !heap_is_object(visit_heap(visit), target))
+      continue;
+    visit_counted_as(visit, word);
+    visit_reference(visit, target, PYHEAP_PROBABLE, PYHEAP_NAME_STACK, i);
   }
+  visit_counted(visit, true);
 }
 
 /** The slots at SLOTS, of which DEPTH are in use; of these tp_traverse visits
@@ -154,8 +187,8 @@ void visit_interpreter_frame(struct visit *visit, const struct object *holder,
   visit_named(visit,
               load_u64(header + OFFSET(layout, _PyInterpreterFrame, f_locals)),
               kind, ".f_locals");
-  visit_named(visit, header_function(layout, header), kind, "function");
-  visit_named(visit, code, kind, ".f_code");
+  visit_word(visit, function_word(layout, header), kind, "function");
+  visit_word(visit, code_word(layout, header), kind, ".f_code");
 
   /* A frame object that was cleared has neither code nor locals. */
   if (!code && holder)
@@ -280,9 +313,9 @@ static void visit_own_frame(struct visit *visit,
   /* Where a generator has no gi_code the frame keeps it to the end. */
   const uint8_t *header = frame_header(visit_heap(visit), frame);
   if (header && OFFSET(layout, PyGenObject, gi_code) == FACT_ABSENT)
-    visit_named(visit, header_code(layout, header),
-                visits_code_of_cleared(layout) ? PYHEAP_VISITED : PYHEAP_OWNED,
-                ".gi_code");
+    visit_word(visit, code_word(layout, header),
+               visits_code_of_cleared(layout) ? PYHEAP_VISITED : PYHEAP_OWNED,
+               ".gi_code");
 }
 
 /* Generators, coroutines and asynchronous generators share a layout. */

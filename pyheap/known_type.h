@@ -41,6 +41,9 @@ void visit_named(struct visit *visit, uint64_t target,
 /** COUNT pointers in a row at ADDRESS, named by index. */
 void visit_array(struct visit *visit, uint64_t address, uint64_t count,
                  enum pyheap_reference_kind kind);
+/** Whether what is visited from now on counts in its target's ob_refcnt, as it
+ * does at the start of an object or root. */
+void visit_counted(struct visit *visit, bool counted);
 /** The visited reference to the object's own type (Py_VISIT(Py_TYPE(self))). */
 void visit_own_type(struct visit *visit);
 /** Says that memory the object needs could not be read or makes no sense. */

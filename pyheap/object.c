@@ -328,7 +328,7 @@ void visit_reference(struct visit *visit, uint64_t target,
     visit->count = 0;
   }
   visit->references[visit->count++] =
-      (struct pyheap_reference){target, kind, {form, name}};
+      (struct pyheap_reference){target, kind, {form, name}, visit->uncounted};
 }
 
 void visit_named(struct visit *visit, uint64_t target,
@@ -352,6 +352,10 @@ void visit_array(struct visit *visit, uint64_t address, uint64_t count,
   for (uint64_t i = 0; i < count && !visit->stop; i++)
     visit_reference(visit, load_u64(items + 8 * i), kind, PYHEAP_NAME_INDEX,
                     i);
+}
+
+void visit_counted(struct visit *visit, bool counted) {
+  visit->uncounted = !counted;
 }
 
 void visit_own_type(struct visit *visit) {
@@ -435,10 +439,13 @@ void object_visit(struct visit *visit, const struct object *object) {
 
   /* Interned strings are not kept alive by the dict that finds them: its
    * references are not counted (Objects/unicodeobject.c of 3.11,
-   * PyUnicode_InternInPlace). */
-  if (object->address == visit->heap->interned)
+   * PyUnicode_InternInPlace).  Since the collector tracks all dicts, from 3.14
+   * on, it visits them all the same. */
+  bool interned = object->address == visit->heap->interned;
+  if (interned && !object_is_tracked(visit->heap, object))
     return;
   visit->object = object;
+  visit->uncounted = interned;
   visit->type_visited = false;
   visit->demote = !object_is_gc(visit->heap, object);
   visit_subtype(visit, object);

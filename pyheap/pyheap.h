@@ -289,6 +289,7 @@ struct pyheap_reference {
   uint64_t target;           /**< Address of the object referred to. */
   enum pyheap_reference_kind kind;
   struct pyheap_name name;
+  bool uncounted; /**< The target's ob_refcnt leaves it out. */
 };
 
 /**

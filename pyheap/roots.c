@@ -359,6 +359,7 @@ uint64_t roots_find_interned(const struct pyheap *heap) {
 void root_visit(struct visit *visit, const struct root *root) {
   visit->object = NULL;
   visit->demote = false;
+  visit->uncounted = false;
   switch (root->kind) {
   case PYHEAP_ROOT_RUNTIME:
     for (size_t i = 0; i < visit->heap->memory.static_count; i++)
