@@ -3,6 +3,7 @@
 
 #include "memory.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -81,6 +82,20 @@ struct pyheap_error *memory_own_mapping(struct memory *memory, void *address,
   }
   memory->mappings[memory->mapping_count] = address;
   memory->mapping_lengths[memory->mapping_count++] = length;
+  return NULL;
+}
+
+struct pyheap_error *memory_need_run(struct memory *memory,
+                                     struct memory_run *run, uint64_t start,
+                                     uint64_t end) {
+  if (start >= run->start && start < run->end)
+    return NULL;
+  void *bytes = mmap(NULL, end - start, PROT_READ | PROT_WRITE,
+                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (bytes == MAP_FAILED)
+    return error_os(errno, "memory for a copy of the program's");
+  TRY(memory_own_mapping(memory, bytes, end - start));
+  *run = (struct memory_run){start, end, bytes};
   return NULL;
 }
 
@@ -252,10 +267,24 @@ static struct pyheap_error *index_ranges(struct memory *memory) {
   return NULL;
 }
 
+/** Finds out how far one can read on from each range into the next ones. */
+static void find_reaches(struct memory *memory) {
+  for (size_t i = memory->range_count; i-- > 0;) {
+    struct memory_range *range = &memory->ranges[i];
+    const struct memory_range *next = range + 1;
+    range->reach = range->end;
+    if (i + 1 < memory->range_count && range->bytes && next->bytes &&
+        next->start == range->end &&
+        next->bytes == range->bytes + (range->end - range->start))
+      range->reach = next->reach;
+  }
+}
+
 struct pyheap_error *memory_finish(struct memory *memory) {
   if (!memory->range_count)
     return NULL;
   TRY(make_disjoint(memory));
+  find_reaches(memory);
   for (size_t i = 0; i < memory->range_count; i++) {
     struct memory_range *range = &memory->ranges[i];
     uint64_t length = range->end - range->start;

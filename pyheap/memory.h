@@ -25,6 +25,9 @@ enum memory_flags {
 
 struct memory_range {
   uint64_t start, end;  /**< Target addresses, END excluded. */
+  uint64_t reach;       /**< Up to where bytes go on in one piece, in ranges
+                             behind this one too: an object may lie in both
+                             .data and .bss. */
   const uint8_t *bytes; /**< NULL: mapped in the target, not to be had here. */
   uint32_t flags;
   uint64_t bit;         /**< How many granules come before it, see below. */
@@ -125,7 +128,7 @@ size_t memory_find_range(const struct memory *memory, uint64_t address);
 static inline const uint8_t *memory_at(const struct memory *memory,
                                        uint64_t address, uint64_t length) {
   const struct memory_range *range = memory_range_at(memory, address);
-  if (!range || !range->bytes || length > range->end - address)
+  if (!range || !range->bytes || length > range->reach - address)
     return NULL;
   return range->bytes + (address - range->start);
 }
@@ -137,7 +140,7 @@ memory_available(const struct memory *memory, uint64_t address,
   const struct memory_range *range = memory_range_at(memory, address);
   if (!range || !range->bytes)
     return NULL;
-  *available = range->end - address;
+  *available = range->reach - address;
   return range->bytes + (address - range->start);
 }
 
@@ -172,6 +175,17 @@ struct pyheap_error *memory_add(struct memory *memory, uint64_t start,
 struct pyheap_error *memory_add_file(struct memory *memory, uint64_t start,
                                      uint64_t end, uint64_t offset,
                                      const char *path);
+/** A piece of this process's memory for a copy of START .. END of the target:
+ * what is contiguous there is so here. */
+struct memory_run {
+  uint64_t start, end;
+  uint8_t *bytes;
+};
+/** Makes RUN one that holds START: it is left alone when it does, else it is
+ * made anew, up to END. */
+struct pyheap_error *memory_need_run(struct memory *memory,
+                                     struct memory_run *run, uint64_t start,
+                                     uint64_t end);
 /** Takes over a mapping; memory_deinit() unmaps it. */
 struct pyheap_error *memory_own_mapping(struct memory *memory, void *address,
                                         size_t length);

@@ -9,7 +9,6 @@
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/ptrace.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -25,6 +24,14 @@ struct copy {
   const struct pyheap_target *target;
   int fd; /**< /proc/PID/mem */
   uint64_t done;
+  struct memory_run run;
+};
+
+/** One line of /proc/PID/maps. */
+struct mapping {
+  uint64_t start, end;
+  uint32_t flags;
+  bool wanted; /**< To be copied. */
 };
 
 static int open_proc(pid_t pid, const char *name, int flags) {
@@ -136,16 +143,16 @@ static bool canceled(const struct copy *copy) {
          !progress->step(progress->context, "copying memory", copy->done, 0);
 }
 
-/** Copies START .. END into a mapping of its own; what cannot be read becomes
- * missing. */
-static struct pyheap_error *copy_range(struct copy *copy, uint64_t start,
-                                       uint64_t end, uint32_t flags) {
-  size_t length = end - start;
-  uint8_t *bytes = mmap(NULL, length, PROT_READ | PROT_WRITE,
-                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-  if (bytes == MAP_FAILED)
-    return error_os(errno, "memory for the copy of the process");
-  TRY(memory_own_mapping(copy->memory, bytes, length));
+/** Copies a mapping; what cannot be read becomes missing.  RUN_END: up to where
+ * wanted mappings follow each other. */
+static struct pyheap_error *copy_mapping(struct copy *copy,
+                                         const struct mapping *mapping,
+                                         uint64_t run_end) {
+  uint64_t start = mapping->start;
+  uint32_t flags = mapping->flags;
+  size_t length = mapping->end - start;
+  TRY(memory_need_run(copy->memory, &copy->run, start, run_end));
+  uint8_t *bytes = copy->run.bytes + (start - copy->run.start);
   for (size_t at = 0; at < length;) {
     if (at % (64 * COPY_BLOCK) == 0 && canceled(copy))
       return error_create(PYHEAP_ERROR_CANCELED, 0, "interrupted");
@@ -175,57 +182,104 @@ static bool is_elf(const struct copy *copy, uint64_t address) {
          memcmp(magic, ELFMAG, SELFMAG) == 0;
 }
 
-/** One line of /proc/PID/maps.  What is copied: all that is writable, and the
- * whole of program files; a big file mapped for reading is not. */
-static struct pyheap_error *copy_mapping(struct copy *copy, const char *line,
-                                         char *elf_path, size_t elf_size) {
-  unsigned long long start, end, offset;
+/** Reads a line of /proc/PID/maps.  What is copied: all that is writable, and
+ * the whole of program files; a big file mapped for reading is not.  False for
+ * what is no memory to read. */
+static bool read_mapping(const struct copy *copy, const char *line,
+                         char *elf_path, size_t elf_size,
+                         struct mapping *mapping, uint64_t *offset,
+                         const char **path) {
+  unsigned long long start, end, in_file;
   char mode[5];
   int path_at = 0;
 
-  if (sscanf(line, "%llx-%llx %4s %llx %*s %*s %n", &start, &end, mode, &offset,
-             &path_at) < 4 ||
+  if (sscanf(line, "%llx-%llx %4s %llx %*s %*s %n", &start, &end, mode,
+             &in_file, &path_at) < 4 ||
       start >= end || end >> 47)
-    return NULL;
-  const char *path = line + path_at;
-  bool is_file = path[0] == '/';
-  uint32_t flags = is_file ? MEMORY_FILE : 0;
+    return false;
+  *path = line[path_at] == '/' ? line + path_at : NULL;
+  *offset = in_file;
+  *mapping = (struct mapping){.start = start, .end = end};
+  if (*path)
+    mapping->flags |= MEMORY_FILE;
   if (mode[1] == 'w')
-    flags |= MEMORY_WRITABLE | MEMORY_OBJECTS;
+    mapping->flags |= MEMORY_WRITABLE | MEMORY_OBJECTS;
   if (mode[2] == 'x')
-    flags |= MEMORY_EXECUTABLE;
-  if (is_file) {
-    TRY(memory_add_file(copy->memory, start, end, offset, path));
-    if (offset == 0 && mode[0] == 'r' && is_elf(copy, start))
-      snprintf(elf_path, elf_size, "%s", path);
+    mapping->flags |= MEMORY_EXECUTABLE;
+  if (*path && in_file == 0 && mode[0] == 'r' && is_elf(copy, start))
+    snprintf(elf_path, elf_size, "%s", *path);
+  mapping->wanted =
+      mode[1] == 'w' || (*path && strcmp(elf_path, *path) == 0);
+  return mode[0] == 'r' && strncmp(line + path_at, "[v", 2) != 0;
+}
+
+struct mappings {
+  struct mapping *list;
+  size_t count;
+};
+
+/** Lists the mappings of the process, and the files in them. */
+static struct pyheap_error *list_mappings(struct copy *copy, FILE *maps,
+                                          struct mappings *mappings) {
+  cleanup_free char *line = NULL;
+  cleanup_free char *elf_path = calloc(1, 4096);
+  size_t size = 0;
+
+  if (!elf_path)
+    return &error_no_memory;
+  while (getline(&line, &size, maps) > 0) {
+    struct mapping mapping;
+    uint64_t offset;
+    const char *path = NULL;
+    line[strcspn(line, "\n")] = 0;
+    bool readable = read_mapping(copy, line, elf_path, 4096, &mapping, &offset,
+                                 &path);
+    if (path)
+      TRY(memory_add_file(copy->memory, mapping.start, mapping.end, offset,
+                          path));
+    if (!readable)
+      continue;
+    struct mapping *grown = reallocarray(mappings->list, mappings->count + 1,
+                                         sizeof *grown);
+    if (!grown)
+      return &error_no_memory;
+    mappings->list = grown;
+    grown[mappings->count++] = mapping;
   }
-  bool wanted = mode[1] == 'w' || (is_file && strcmp(elf_path, path) == 0);
-  if (mode[0] != 'r' || strncmp(path, "[v", 2) == 0)
-    return NULL;
-  if (!wanted)
-    return memory_add(copy->memory, start, end, NULL, flags);
-  return copy_range(copy, start, end, flags);
+  return NULL;
+}
+
+static struct pyheap_error *copy_mappings(struct copy *copy,
+                                          const struct mappings *mappings) {
+  for (size_t i = 0; i < mappings->count; i++) {
+    const struct mapping *mapping = &mappings->list[i];
+    uint64_t end = mapping->end;
+    if (!mapping->wanted) {
+      TRY(memory_add(copy->memory, mapping->start, end, NULL, mapping->flags));
+      continue;
+    }
+    for (size_t j = i + 1; j < mappings->count && mappings->list[j].wanted &&
+                           mappings->list[j].start == end;
+         j++)
+      end = mappings->list[j].end;
+    TRY(copy_mapping(copy, mapping, end));
+  }
+  return NULL;
 }
 
 static struct pyheap_error *copy_memory(struct copy *copy) {
-  pid_t pid = copy->target->pid;
-  cleanup_close int maps = open_proc(pid, "maps", O_RDONLY);
-  if (maps < 0)
-    return process_error(pid, "read", errno);
-  FILE *file = fdopen(maps, "r");
-  if (!file)
-    return &error_no_memory;
-  maps = -1;
-  char *line = NULL;
-  size_t size = 0;
-  cleanup_free char *elf_path = calloc(1, 4096);
-  struct pyheap_error *error = elf_path ? NULL : &error_no_memory;
-  while (!error && getline(&line, &size, file) > 0) {
-    line[strcspn(line, "\n")] = 0;
-    error = copy_mapping(copy, line, elf_path, 4096);
-  }
-  free(line);
-  fclose(file);
+  struct mappings mappings = {0};
+  char path[64];
+
+  snprintf(path, sizeof path, "/proc/%d/maps", (int)copy->target->pid);
+  FILE *maps = fopen(path, "re");
+  if (!maps)
+    return process_error(copy->target->pid, "read", errno);
+  struct pyheap_error *error = list_mappings(copy, maps, &mappings);
+  fclose(maps);
+  if (!error)
+    error = copy_mappings(copy, &mappings);
+  free(mappings.list);
   return error;
 }
 

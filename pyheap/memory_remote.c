@@ -3,9 +3,7 @@
  * Copied once, in large blocks. */
 #include "config.h"
 
-#include <errno.h>
 #include <string.h>
-#include <sys/mman.h>
 
 #include "error.h"
 #include "memory.h"
@@ -16,6 +14,7 @@ struct remote {
   struct memory *memory;
   const struct pyheap_target *target;
   uint64_t done, total;
+  struct memory_run run;
 };
 
 /** Reads LENGTH bytes at START and notes them down as had or missing; in pages
@@ -42,16 +41,28 @@ static uint32_t region_flags(const struct pyheap_region *region) {
   return flags;
 }
 
+/** The end of the regions that follow REGION without a gap. */
+static uint64_t run_end(const struct remote *remote,
+                        const struct pyheap_region *region) {
+  const struct pyheap_region *last =
+      remote->target->regions + remote->target->region_count;
+  uint64_t end = region->end;
+  while (++region < last && region->start == end &&
+         region->source == PYHEAP_REGION_READER && region->end > end &&
+         !(region->end >> 47))
+    end = region->end;
+  return end;
+}
+
 /** Copies the first LENGTH bytes of REGION. */
 static struct pyheap_error *copy_region(struct remote *remote,
                                         const struct pyheap_region *region,
                                         size_t length) {
   const struct pyheap_progress *progress = remote->target->progress;
-  uint8_t *bytes = mmap(NULL, length, PROT_READ | PROT_WRITE,
-                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-  if (bytes == MAP_FAILED)
-    return error_os(errno, "memory for the copy of the debuggee");
-  TRY(memory_own_mapping(remote->memory, bytes, length));
+  struct memory_run *run = &remote->run;
+  TRY(memory_need_run(remote->memory, run, region->start,
+                      run_end(remote, region)));
+  uint8_t *bytes = run->bytes + (region->start - run->start);
   for (size_t at = 0; at < length; at += REMOTE_BLOCK) {
     if (progress && !progress->step(progress->context,
                                     "reading memory through the debugger",
