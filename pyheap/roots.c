@@ -206,6 +206,21 @@ static void visit_static_types(struct visit *visit, uint64_t interpreter,
   }
 }
 
+/** What tools of sys.monitoring registered, from 3.12 on: functions by tool and
+ * event, and right behind them the tools' names (pycore_interp.h). */
+static void visit_monitoring(struct visit *visit, uint64_t interpreter) {
+  enum { TOOLS = 8 };
+  const struct layout *layout = visit->heap->layout;
+  int32_t functions = OFFSET(layout, PyInterpreterState, monitoring_callables);
+  int32_t names = OFFSET(layout, PyInterpreterState, monitoring_tool_names);
+  if (functions == FACT_ABSENT || names < functions)
+    return;
+  visit_pointers(visit, interpreter + (uint64_t)functions,
+                 (uint64_t)(names - functions) / 8, "sys.monitoring function");
+  visit_pointers(visit, interpreter + (uint64_t)names, TOOLS,
+                 "name of a sys.monitoring tool");
+}
+
 /** Objects made once, which 3.9 and 3.10 point to from the interpreter
  * (pycore_interp.h). */
 static void visit_singletons(struct visit *visit, uint64_t interpreter) {
@@ -255,6 +270,7 @@ static void visit_interpreter(struct visit *visit, uint64_t interpreter) {
            OFFSET(layout, PyInterpreterState, unicode_ids_size)),
       "_Py_IDENTIFIER string");
   visit_singletons(visit, interpreter);
+  visit_monitoring(visit, interpreter);
 }
 
 static void visit_thread(struct visit *visit, uint64_t thread) {
