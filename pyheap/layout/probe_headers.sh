@@ -74,7 +74,8 @@ trap 'rm -rf "$work"' EXIT
   for header in "$include"/internal/pycore_*.h; do
     case $header in
     # Code with needs of its own, and no structures.
-    *_opcode*.h | *_atomic_funcs.h | *_mimalloc.h | *_uop_*.h | *_global_objects_fini*) ;;
+    *_opcode*.h | *_atomic_funcs.h | *_mimalloc.h | *_uop_*.h | \
+      *_global_objects_fini* | *_data_registry.h) ;;
     *) [ ! -f "$header" ] || echo "#include <internal/${header##*/}>" ;;
     esac
   done
