@@ -290,10 +290,9 @@ bool heap_refcount_known(const struct pyheap *heap, pyheap_node node,
   if (!load_node(heap, node, &object) || is_uncounted(heap, &object))
     return false;
   int64_t refcount = heap_refcount(heap, object.address);
-  if (refcount < 0)
-    return false;
-  *count = refcount + uncounted(heap, node);
-  return true;
+  /* A count near 2^63 is damaged, and says nothing. */
+  return refcount >= 0 &&
+         !__builtin_add_overflow(refcount, uncounted(heap, node), count);
 }
 
 bool heap_refcount_excess(const struct pyheap *heap, pyheap_node node,
