@@ -159,9 +159,6 @@ print(sys.version.split()[0])')
 }
 
 probe_row() {
-  if [ "$versions" = none ]; then
-    return
-  fi
   first=${versions%-*} last=${versions#*-}
   set -- ${first:+--first "$first"} ${last:+--last "$last"} "$program"
   probe=probe.sh
@@ -205,9 +202,12 @@ while read -r name place program versions origin options <&3; do
   '' | '#'*) continue ;;
   esac
   wanted "$@" || continue
-  if [ "$origin" = as ] && [ $action != probe ]; then
-    continue
-  fi
+  # Rows for their layout only, and rows without one.
+  case $action:$origin:$versions in
+  probe:*:none) continue ;;
+  probe:*) ;;
+  *:as:*) continue ;;
+  esac
   prepare
   if [ -n "$why" ]; then
     say "$name: skipped: $why"
@@ -220,6 +220,9 @@ while read -r name place program versions origin options <&3; do
   fi
 done 3<"$here/matrix_interpreters.txt"
 
+if [ $action = probe ]; then
+  sh "$source/pyheap/layout/earlier_3_14.sh" "$layouts"
+fi
 if [ $action = test ]; then
   column -t -s "$(printf '\t')" "$table"
 fi
