@@ -35,7 +35,7 @@
 #include <unistd.h>
 
 #include "plugin/file_text.h"
-#include "plugin/protocol.h"
+#include "plugin/gdb_text.h"
 
 enum {
   PROC_LIMIT = 1 << 20
@@ -262,8 +262,7 @@ static char *identity_of(const struct debuggee *debuggee) {
 /* Interface ----------------------------------------------------------------- */
 
 void debuggee_init(struct debuggee *debuggee, int fd) {
-  size_t length;
-  char *text = file_text(fd, FILES_LIMIT, &length);
+  char *text = gdb_text(fd);
 
   *debuggee = (struct debuggee){0};
   if (text)

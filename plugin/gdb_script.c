@@ -17,7 +17,8 @@
  * - $argc and $arg0 are known in the command that the user typed only.
  * - "define" asks before it redefines a command, unless it stands in an "if".
  * - gdb has no command that fails with a text of one's own.  "skip" calls an
- *   argument that it does not expect invalid and shows it, and does no more.
+ *   argument that it does not expect invalid and shows it, and does no more;
+ *   from gdb 18 on it shows backslashes and quotes too.
  * - "while" looks whether Ctrl-C was pressed; a command that was interrupted
  *   ends with gdb's own "Quit".
  * - "pipe" leaves two convenience variables behind, which are put back.
@@ -122,6 +123,7 @@ static void write_collect(FILE *out, const char *program) {
   begin_definition(out, "_muppy_begin");
   fputs("  set $_muppy_loaded = 1\n"
         "  set $_muppy_i = 0\n"
+        "  set $_muppy_raw = $_gdb_major / 18\n"
         "  set $_muppy_left = $arg1\n"
         "  set $muppy_status = 1\n",
         out);

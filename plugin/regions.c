@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /**
  * "maint info sections" says which segments a core file has, and what of them
- * was saved; gdb 10, 13 and 18 write alike:
+ * was saved (gdb 10 has the file's name in a line of its own):
  *
  *     Core file: `/tmp/core.4711', file type elf64-x86-64.
  *      [0]      0x00000000->0x00004dd0 at 0x00526698: note0 READONLY HAS_CONTENTS
@@ -29,8 +29,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "plugin/file_text.h"
-#include "plugin/protocol.h"
+#include "plugin/gdb_text.h"
 
 /** A line of "info proc mappings". */
 struct mapping {
@@ -183,7 +182,7 @@ static bool take_text(char *text, struct sections *sections,
   char *rest = text, *line;
 
   while (complete && (line = strsep(&rest, "\n"))) {
-    if (strstr(line, "file type "))
+    if (isupper((unsigned char)*line))
       in_core = strncmp(line, "Core file:", strlen("Core file:")) == 0;
     else if (in_core && parse_section(line, &section))
       complete = add_section(sections, &section);
@@ -277,6 +276,8 @@ static bool add_core(struct regions *regions, const struct sections *sections,
   uint64_t at = 0;
   size_t s = 0, m = 0;
 
+  if (!sections->count)
+    return true;
   while (s < sections->count || m < mappings->count) {
     const struct section *section =
         s < sections->count ? &sections->items[s] : NULL;
@@ -342,8 +343,7 @@ static bool take_regions(struct regions *regions, char *text, bool core) {
 }
 
 void regions_init(struct regions *regions, int fd, bool core) {
-  size_t length;
-  char *text = file_text(fd, FILES_LIMIT, &length);
+  char *text = gdb_text(fd);
 
   *regions = (struct regions){0};
   if (text && !take_regions(regions, text, core))

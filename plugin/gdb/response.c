@@ -80,8 +80,8 @@ void response_status(FILE *response, int status) {
   fprintf(response, "set $muppy_status = %d\n", status);
 }
 
-/** gdb takes a backslash from any character and nothing else from that one;
- * so does the search for $arg0 in a user command, which then finds none. */
+/** Up to 17, gdb takes a backslash from any character of an argument and
+ * nothing else from that one. */
 static void put_argument(FILE *out, const char *text) {
   for (; *text; text++) {
     unsigned char byte = (unsigned char)*text;
@@ -93,6 +93,21 @@ static void put_argument(FILE *out, const char *text) {
     if (byte < 0x80)
       putc('\\', out);
     putc(byte, out);
+  }
+}
+
+/** gdb 18 shows all behind the arguments that it knows as it is; but there must
+ * be no $arg0, which a user command replaces. */
+static void put_rest(FILE *out, const char *text) {
+  for (; *text; text++) {
+    unsigned char byte = (unsigned char)*text;
+
+    if (is_control(byte))
+      fprintf(out, "\\x%02x", byte);
+    else
+      putc(byte, out);
+    if (byte == '$' && strncmp(text + 1, "arg", 3) == 0)
+      putc('\\', out);
   }
 }
 
@@ -110,9 +125,12 @@ void response_failure(FILE *response, int status, const char *reason) {
   /* The error is raised by who sources this: from here, gdb would print a
    * file's name and line with it. */
   begin_definition(response, "_muppy_fail");
-  fputs("skip -fi muppy ", response);
+  fputs("if $_muppy_raw\nskip -fi muppy muppy: ", response);
+  put_rest(response, reason);
+  fputs("\nelse\nskip -fi muppy ", response);
   put_argument(response, "muppy: ");
   put_argument(response, reason);
+  fputs("\nend", response);
   end_definition(response);
 }
 

