@@ -34,9 +34,9 @@
 /** A line of "info proc mappings". */
 struct mapping {
   uint64_t start, end, offset;
-  const char *path;     /**< In the text; NULL: no file. */
-  const char *mode;     /**< "rw-p", or NULL: gdb does not say. */
-  bool special;         /**< Such as [vdso]: the kernel's own. */
+  const char *path; /**< In the text; NULL: no file. */
+  const char *mode; /**< "rw-p", or NULL: gdb does not say. */
+  bool special;     /**< Such as [vdso]: the kernel's own. */
 };
 
 struct mappings {
@@ -147,9 +147,9 @@ static bool parse_mapping(char *line, struct mapping *ret) {
   uint64_t size;
   int rest = 0;
 
-  if (sscanf(line,
-             " 0x%" SCNx64 " 0x%" SCNx64 " 0x%" SCNx64 " 0x%" SCNx64 "%n",
-             &mapping.start, &mapping.end, &size, &mapping.offset, &rest) != 4 ||
+  if (sscanf(line, " 0x%" SCNx64 " 0x%" SCNx64 " 0x%" SCNx64 " 0x%" SCNx64 "%n",
+             &mapping.start, &mapping.end, &size, &mapping.offset,
+             &rest) != 4 ||
       mapping.start >= mapping.end || mapping.end - mapping.start != size)
     return false;
   char *text = line + rest;
