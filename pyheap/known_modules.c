@@ -249,7 +249,8 @@ const struct known_type known_modules[] = {
                  VISITED(PyCursesWindowObject, orig, "parent window")}},
     {.name = "_curses_panel.panel",
      .visit = visit_curses_panel,
-     .members = {OWNED(PyCursesPanelObject, wo, "window")}},
+     .members = {OWN_TYPE_SINCE(0x030e),
+                 VISITED_FROM(0x030e, PyCursesPanelObject, wo, "window")}},
 
     /* _datetime */
     {.name = "datetime.date"},
@@ -524,13 +525,14 @@ const struct known_type known_modules[] = {
                  VISITED(PyScannerObject, parse_float, ".parse_float"),
                  VISITED(PyScannerObject, parse_int, ".parse_int"),
                  VISITED(PyScannerObject, parse_constant, ".parse_constant"),
-                 VISITED_FROM(0x0309, PyScannerObject, memo, "memo")}},
+                 VISITED_FROM(0x0309, PyScannerObject, memo, "memo"),
+                 VISITED(PyScannerObject, array_hook, ".array_hook")}},
 
     /* _lsprof */
     {.name = "_lsprof.Profiler",
      .visit = visit_lsprof_profiler,
      .members = {OWN_TYPE_SINCE(0x030a),
-                 OWNED(ProfilerObject, missing, "missing")}},
+                 VISITED_FROM(0x030f, ProfilerObject, missing, "missing")}},
 
     /* _lzma: tp_traverse without the collector's flag */
     {.name = "_lzma.LZMACompressor"},
@@ -644,6 +646,7 @@ const struct known_type known_modules[] = {
     {.name = "posix.ScandirIterator",
      .members = {OWNED(ScandirIterator, path_object, "path"),
                  OWNED(ScandirIterator, path_cleanup, "path as bytes")}},
+    {.name = "os.statx_result", .members = {OWN_TYPE}},
 
     /* pyexpat */
     {.name = "pyexpat.xmlparser",
@@ -655,12 +658,25 @@ const struct known_type known_modules[] = {
     /* _queue */
     {.name = "_queue.SimpleQueue",
      .visit = visit_simple_queue,
+     .size = size_simple_queue,
      .members = {VISITED(simplequeueobject, lst, "items"),
                  OWN_TYPE_SINCE(0x030a)}},
 
     /* _random */
     {.name = "_random.Random"},
     {.name = "_remote_debugging.RemoteUnwinder"},
+    {.name = "_remote_debugging.GCMonitor"},
+    {.name = "_remote_debugging.BinaryWriter"},
+    {.name = "_remote_debugging.BinaryReader"},
+    {.name = "_remote_debugging.GCStatsInfo",
+     .kind = KIND_TUPLE,
+     .visit = visit_structseq},
+    {.name = "_remote_debugging.InterpreterInfo",
+     .kind = KIND_TUPLE,
+     .visit = visit_structseq},
+    {.name = "_remote_debugging.LocationInfo",
+     .kind = KIND_TUPLE,
+     .visit = visit_structseq},
     {.name = "_remote_debugging.AwaitedInfo",
      .kind = KIND_TUPLE,
      .visit = visit_structseq},
@@ -846,6 +862,10 @@ const struct known_type known_modules[] = {
 
     /* unicodedata */
     {.name = "unicodedata.UCD", .members = {OWN_TYPE_SINCE(0x030a)}},
+    {.name = "unicodedata.GraphemeBreakIterator",
+     .members = {OWN_TYPE, VISITED(GraphemeBreakIterator, str, "string")}},
+    {.name = "unicodedata.Segment",
+     .members = {OWN_TYPE, VISITED(SegmentObject, string, "string")}},
 
     /* _xxsubinterpreters */
     {.name = "_xxsubinterpreters.ChannelID"},

@@ -69,6 +69,8 @@ uint64_t size_itertools_product(const struct pyheap *heap,
                                 const struct object *object);
 uint64_t size_parser_st(const struct pyheap *heap, const struct object *object);
 uint64_t size_pickler(const struct pyheap *heap, const struct object *object);
+uint64_t size_simple_queue(const struct pyheap *heap,
+                           const struct object *object);
 uint64_t size_struct_struct(const struct pyheap *heap,
                             const struct object *object);
 uint64_t size_unpickler(const struct pyheap *heap, const struct object *object);

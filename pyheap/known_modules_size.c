@@ -164,12 +164,8 @@ uint64_t size_io_bytesio(const struct pyheap *heap,
 
 /* itertools --------------------------------------------------------------- */
 
-/* 3.14 dropped the __sizeof__ methods that count the indexes
- * (Modules/itertoolsmodule.c). */
-static uint64_t size_with_indexes(const struct pyheap *heap,
-                                  const struct object *object, uint64_t count) {
-  const uint64_t size = object_basicsize(object);
-  return heap_layout(heap)->version < 0x030e ? size + multiply(count, 8) : size;
+static uint64_t size_with_indexes(const struct object *object, uint64_t count) {
+  return object_basicsize(object) + multiply(count, 8);
 }
 
 static uint64_t tuple_length(const struct pyheap *heap, uint64_t address) {
@@ -180,12 +176,12 @@ static uint64_t tuple_length(const struct pyheap *heap, uint64_t address) {
 uint64_t size_itertools_combinations(const struct pyheap *heap,
                                      const struct object *object) {
   return size_with_indexes(
-      heap, object, FIELD(heap_layout(heap), object, combinationsobject, r));
+      object, FIELD(heap_layout(heap), object, combinationsobject, r));
 }
 
 uint64_t size_itertools_cwr(const struct pyheap *heap,
                             const struct object *object) {
-  return size_with_indexes(heap, object,
+  return size_with_indexes(object,
                            FIELD(heap_layout(heap), object, cwrobject, r));
 }
 
@@ -193,7 +189,7 @@ uint64_t size_itertools_permutations(const struct pyheap *heap,
                                      const struct object *object) {
   const struct layout *layout = heap_layout(heap);
   const uint64_t pool = FIELD(layout, object, permutationsobject, pool);
-  return size_with_indexes(heap, object,
+  return size_with_indexes(object,
                            tuple_length(heap, pool) +
                                FIELD(layout, object, permutationsobject, r));
 }
@@ -201,7 +197,7 @@ uint64_t size_itertools_permutations(const struct pyheap *heap,
 uint64_t size_itertools_product(const struct pyheap *heap,
                                 const struct object *object) {
   const uint64_t pools = FIELD(heap_layout(heap), object, productobject, pools);
-  return size_with_indexes(heap, object, tuple_length(heap, pools));
+  return size_with_indexes(object, tuple_length(heap, pools));
 }
 
 /* parser ------------------------------------------------------------------ */
@@ -289,6 +285,18 @@ uint64_t size_unpickler(const struct pyheap *heap,
   size += string_size(heap, FIELD(layout, object, UnpicklerObject, encoding));
   size += string_size(heap, FIELD(layout, object, UnpicklerObject, errors));
   return size;
+}
+
+/* _queue ------------------------------------------------------------------ */
+
+/* Counts its ring of items since 3.15 (Modules/_queuemodule.c). */
+uint64_t size_simple_queue(const struct pyheap *heap,
+                           const struct object *object) {
+  const struct layout *layout = heap_layout(heap);
+  if (layout->version < 0x030f || SIZEOF(layout, simplequeueobject) < 0)
+    return object_basicsize(object);
+  return (uint64_t)SIZEOF(layout, simplequeueobject) +
+         multiply(FIELD(layout, object, simplequeueobject, items_cap), 8);
 }
 
 /* struct ------------------------------------------------------------------ */

@@ -241,12 +241,23 @@ void visit_ctypes_plain_type(struct visit *visit, const struct object *object) {
 
 /* curses, datetime, zoneinfo ---------------------------------------------- */
 
+/* The structure of a panel, which ncurses may keep to itself: then its place in
+ * panel.h of ABI 6. */
+static int32_t panel_user(const struct layout *layout) {
+  enum {
+    PANEL_USER = 24
+  };
+  const int32_t offset = OFFSET(layout, panel, user);
+  return offset < 0 ? PANEL_USER : offset;
+}
+
+/* PyCursesPanel_Traverse() of 3.14 visits it. */
 void visit_curses_panel(struct visit *visit, const struct object *object) {
   const struct layout *layout = visit_layout(visit);
   const uint64_t panel = FIELD(layout, object, PyCursesPanelObject, pan);
-  visit_named(
-      visit, memory_word(visit_heap(visit), panel, OFFSET(layout, panel, user)),
-      PYHEAP_OWNED, ".userptr()");
+  visit_named(visit, memory_word(visit_heap(visit), panel, panel_user(layout)),
+              layout->version >= 0x030e ? PYHEAP_VISITED : PYHEAP_OWNED,
+              ".userptr()");
 }
 
 /* Objects without a time zone are allocated without the member. */

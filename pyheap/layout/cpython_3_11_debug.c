@@ -827,6 +827,7 @@ const struct layout layout_cpython_3_11_debug = {
         [FACT_ScandirIterator__path_cleanup] = 80,
         [FACT_xmlparseobject__intern] = 56,
         [FACT_xmlparseobject__handlers] = 64,
+        [FACT_simplequeueobject__SIZE] = 56,
         [FACT_simplequeueobject__lst] = 32,
         [FACT_pollObject__dict] = 16,
         [FACT_pysqlite_Blob__connection] = 16,

@@ -45,6 +45,7 @@ describe_python "$1"
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 list_spellings >"$work/spellings"
+: >"$work/out" >"$work/errors"
 
 # The library that holds the interpreter, if it is shared, holds its types too.
 program=$(ldd "$python" 2>/dev/null |
@@ -70,8 +71,28 @@ program=$(ldd "$python" 2>/dev/null |
   awk -F '\t' '$3 != "-"' "$work/spellings" | emit_gdb
 } >"$work/script"
 
+# What is in one extension module only is looked up in that module alone, too:
+# after link-time optimisation "list" does not lead gdb to a file's types.
+for module in "$dynload"/*"$ext_suffix"; do
+  name=${module##*/}
+  awk -F '\t' -v OFS='\t' -v name="${name%%.*}" '{
+    base = $3
+    sub(/(module)?\.c$/, "", base)
+    if ($3 == "-" || (base != name && "_" base != name))
+      next
+    $3 = "-"
+    print
+  }' "$work/spellings" >"$work/own"
+  [ -s "$work/own" ] && [ -f "$module" ] || continue
+  {
+    echo "set width 0"
+    echo "file $module"
+    emit_gdb <"$work/own"
+  } | "$gdb" -nx -q >>"$work/out" 2>>"$work/errors" || true
+done
+
 # Errors of single commands are expected and do not stop a script on stdin.
-"$gdb" -nx -q <"$work/script" >"$work/out" 2>"$work/errors" || true
+"$gdb" -nx -q <"$work/script" >>"$work/out" 2>>"$work/errors" || true
 facts_of_output "$work/out" >"$work/values"
 if ! grep -q '^FACT_PyObject__SIZE ' "$work/values"; then
   echo "probe.sh: $program has no debug information that gdb finds" >&2
