@@ -165,14 +165,15 @@ static bool show_progress(void *context, const char *stage, uint64_t done,
 /* One command --------------------------------------------------------------- */
 
 /** Points the session to what gdb is debugging now.  The heap stays open while
- * that is the same and has not run.  False when gdb must tell first which
- * memory there is. */
+ * that is the same, has not run and was not written to.  False when gdb must
+ * tell first which memory there is. */
 static bool look_at_debuggee(struct server *server) {
   struct session *session = server->session;
   struct debuggee now;
 
   debuggee_init(&now, HELPER_FD_FILES);
-  if (session->heap && debuggee_is_same(&server->debuggee, &now)) {
+  if (session->heap && debuggee_is_same(&server->debuggee, &now) &&
+      (now.core || pyheap_is_current(session->heap))) {
     debuggee_deinit(&now);
     return true;
   }
@@ -220,6 +221,11 @@ static enum command_status prepare(struct server *server) {
 
   server->asked = QUESTION_NONE;
   switch (asked) {
+  case QUESTION_VALUE:
+    /* An expression may change what was read before. */
+    if (!server->session->heap)
+      return COMMAND_OK;
+    /* fall through */
   case QUESTION_NONE:
     if (look_at_debuggee(server))
       return COMMAND_OK;
@@ -230,7 +236,6 @@ static enum command_status prepare(struct server *server) {
   case QUESTION_REGIONS:
     return take_regions(server) ? COMMAND_OK : COMMAND_TARGET;
   default:
-    /* Nothing can have happened to the debuggee since. */
     return COMMAND_OK;
   }
 }

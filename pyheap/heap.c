@@ -112,6 +112,7 @@ static struct pyheap_error *open_memory(struct pyheap *heap,
     return error_create(PYHEAP_ERROR_OS, 0,
                         "there is no core file and no process to read");
   TRY(describe_source(heap, "the debugger's memory"));
+  heap->from_reader = true;
   return memory_open_remote(&heap->memory, target);
 }
 
@@ -160,6 +161,12 @@ void pyheap_close(struct pyheap *heap) {
   free((char *)heap->target.core);
   free((char *)heap->target.exe);
   free(heap);
+}
+
+bool pyheap_is_current(const struct pyheap *heap) {
+  if (heap->target.pid <= 0 || heap->from_reader)
+    return !heap->from_reader;
+  return memory_is_current(&heap->memory, heap->target.progress);
 }
 
 const struct pyheap_info *pyheap_info(struct pyheap *heap) {

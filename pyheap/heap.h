@@ -34,6 +34,7 @@ struct problems {
 
 struct pyheap {
   struct memory memory;
+  bool from_reader; /**< The memory was copied through target.reader. */
   const struct layout *layout;
   struct pyheap_target target; /**< Its strings are the heap's own. */
   unsigned threads;

@@ -89,6 +89,9 @@ struct pyheap_error *memory_open_core(struct memory *memory,
  * CANCELED, LIMIT, NO_MEMORY. */
 struct pyheap_error *memory_open_live(struct memory *memory,
                                       const struct pyheap_target *target);
+/** Whether the process still holds what was copied. */
+bool memory_is_current(const struct memory *memory,
+                       const struct pyheap_progress *progress);
 
 /** Copies target->regions through target->reader, which is slow: a debugger
  * stands between.  Errors: CANCELED, LIMIT, OS, NO_MEMORY. */

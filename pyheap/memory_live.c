@@ -361,3 +361,44 @@ struct pyheap_error *memory_open_live(struct memory *memory,
   TRY(find_files(memory, pid, target->exe));
   return memory_finish(memory);
 }
+
+/* Comparing --------------------------------------------------------------- */
+
+/** Whether the process FD still holds what RANGE does. */
+static bool range_is_current(int fd, const struct memory_range *range,
+                             uint8_t *block) {
+  uint64_t length = range->end - range->start;
+
+  for (uint64_t at = 0; at < length;) {
+    size_t wanted = length - at < COPY_BLOCK ? length - at : COPY_BLOCK;
+    ssize_t got = pread(fd, block, wanted, (off_t)(range->start + at));
+    if (got < 0 && errno == EINTR)
+      continue;
+    if (got <= 0 || memcmp(block, range->bytes + at, (size_t)got) != 0)
+      return false;
+    at += (uint64_t)got;
+  }
+  return true;
+}
+
+bool memory_is_current(const struct memory *memory,
+                       const struct pyheap_progress *progress) {
+  cleanup_close int fd = open_proc(memory->pid, "mem", O_RDONLY);
+  cleanup_free uint8_t *block = malloc(COPY_BLOCK);
+  uint64_t done = 0;
+
+  if (fd < 0 || !block)
+    return false;
+  for (size_t i = 0; i < memory->range_count; i++) {
+    const struct memory_range *range = &memory->ranges[i];
+    if (!range->bytes || range->flags & MEMORY_FROM_FILE)
+      continue;
+    if (progress && !progress->step(progress->context, "comparing memory", done,
+                                    memory->present_bytes))
+      return false;
+    if (!range_is_current(fd, range, block))
+      return false;
+    done += range->end - range->start;
+  }
+  return true;
+}

@@ -124,6 +124,10 @@ struct pyheap;
 PYHEAP_MUST_CHECK struct pyheap_error *
 pyheap_open(const struct pyheap_target *target, struct pyheap **ret);
 void pyheap_close(struct pyheap *heap);
+/** Whether a stopped process still holds what was copied of it: a debugger may
+ * have written to its memory.  A core file always does; where the answer cannot
+ * be had, as through a reader, it is false. */
+bool pyheap_is_current(const struct pyheap *heap);
 
 /** Finds every object (idempotent).  Everything below needs it, but
  * pyheap_info(). */

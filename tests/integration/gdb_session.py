@@ -487,6 +487,26 @@ def test_live(session):
         session.check("a process", "process %d" % program.pid in out, out)
 
 
+def test_written(session):
+    """gdb itself writes to the memory of a process that does not run."""
+    with Program(session.python, 7, stay=True) as program:
+        where = ["-p", str(program.pid)]
+        found = run([MUPPY, "--pid=%d" % program.pid, "filter", "Marker", "-limit", "1"])
+        marker = re.search(r"^0x[0-9a-f]+", found.stdout, re.M)
+        if not marker:
+            raise Failure("no object found: " + found.stdout)
+        count = "{long}%s" % marker.group(0)
+        show = "muppy object " + marker.group(0)
+        for name, environment in [("", None), (", through gdb", {"MUPPY_TEST_DENY": "1"})]:
+            status, out = session.batch(
+                [show, "set %s = %s + 100" % (count, count), show,
+                 "muppy object %s + 0 * (%s = %s - 100)" % (marker.group(0), count, count)],
+                where=where, environment=environment)
+            counts = [int(found) for found in re.findall(r"^refcount +(\d+),", out, re.M)]
+            session.check("memory that gdb wrote to" + name, len(counts) == 3
+                          and counts == [counts[0], counts[0] + 100, counts[0]], out)
+
+
 def answer_lines(text):
     """The lines of an answer, without what gdb said around it."""
     return [line for line in text.split("\n") if "|" in line or "+-" in line]
@@ -582,7 +602,7 @@ def test_files_gone(session):
 
 TESTS = [test_answers, test_width, test_files, test_expressions, test_help, test_untouched, test_mi,
          test_no_program, test_helper, test_readers, test_limits, test_terminal,
-         test_end, test_live, test_through_gdb, test_gdbserver, test_files_gone]
+         test_end, test_live, test_written, test_through_gdb, test_gdbserver, test_files_gone]
 
 
 def main():
