@@ -234,8 +234,9 @@ int pyheap_generation(const struct pyheap *heap, pyheap_node object);
 int64_t pyheap_length(const struct pyheap *heap, pyheap_node object);
 /**
  * The value in short, in at most LIMIT characters (… when cut): numbers and
- * strings as repr() has them, containers as "len=3", functions, modules, types,
- * frames and code by name, "" where there is none to show.
+ * strings as repr() has them, ints of more than 1,920 bits by how many they have,
+ * containers as "len=3", exceptions by their arguments, functions, modules,
+ * types, frames and code by name, "" where there is none to show.
  * @param[out] ret Printable UTF-8, without control characters; free() it.
  */
 PYHEAP_MUST_CHECK struct pyheap_error *

@@ -12,6 +12,11 @@
 
 /* Strings and numbers ------------------------------------------------------ */
 
+/** The quote that repr() takes for a text that has these in it. */
+static char choose_quote(bool has_single, bool has_double) {
+  return has_single && !has_double ? '"' : '\'';
+}
+
 static void say_str(struct words *words, const struct pyheap *heap,
                     uint64_t address) {
   struct text text;
@@ -19,13 +24,12 @@ static void say_str(struct words *words, const struct pyheap *heap,
     words_say(words, "<str that cannot be read>");
     return;
   }
-  char quote = '\'';
-  for (uint64_t i = 0; i < text.length && i < words->left; i++)
-    if (text_at(&text, i) == '\'')
-      quote = '"';
-  for (uint64_t i = 0; i < text.length && i < words->left; i++)
-    if (text_at(&text, i) == '"')
-      quote = '\'';
+  bool single = false, other = false;
+  for (uint64_t i = 0; i < text.length && i < words->left; i++) {
+    single |= text_at(&text, i) == '\'';
+    other |= text_at(&text, i) == '"';
+  }
+  char quote = choose_quote(single, other);
   words_put(words, (uint32_t)quote);
   for (uint64_t i = 0; i < text.length && !words->cut; i++)
     words_put_escaped(words, text_at(&text, i), quote, true);
@@ -40,12 +44,14 @@ static void say_bytes(struct words *words, const struct pyheap *heap,
     words_say(words, "<bytes that cannot be read>");
     return;
   }
-  words_say(words, "b'");
+  char quote = choose_quote(shown && memchr(bytes, '\'', shown),
+                            shown && memchr(bytes, '"', shown));
+  words_say(words, "b%c", quote);
   for (uint64_t i = 0; i < shown; i++)
-    words_put_escaped(words, bytes[i], '\'', false);
+    words_put_escaped(words, bytes[i], quote, false);
   if (shown < length)
     words->cut = true;
-  words_put(words, '\'');
+  words_put(words, (uint32_t)quote);
 }
 
 /** An int of COUNT digits of 30 bits, the lowest first, in decimal. */
@@ -57,8 +63,10 @@ static void say_digits(struct words *words, const uint8_t *digits,
   size_t used = 0;
 
   if (count > MOST) {
+    uint32_t top = load_u32(digits + 4 * (count - 1)) & ((1u << 30) - 1);
+    uint64_t bits = 30 * (count - 1) + (top ? 32 - __builtin_clz(top) : 0);
     words_say(words, "<%sint of %llu bits>", negative ? "negative " : "",
-              (unsigned long long)(30 * count));
+              (unsigned long long)bits);
     return;
   }
   for (uint64_t i = 0; i < count; i++)
@@ -129,23 +137,64 @@ static void say_int(struct words *words, const struct pyheap *heap,
     say_digits(words, digits, count, negative);
 }
 
-static void say_double(struct words *words, uint64_t bits) {
+/** The digits of VALUE, which is finite, as "d.ddde+xx" with PRECISION digits;
+ * whether these are enough to read it back. */
+static bool write_digits(char *buffer, size_t size, int precision,
+                         double value) {
+  snprintf(buffer, size, "%.*e", precision - 1, value);
+  if (strtod(buffer, NULL) == value)
+    return true;
+  /* What rounds to a power of two reaches further up than down, so that the
+   * nearest text may be too far where the next one is not. */
+  snprintf(buffer, size, "%.*Le", precision - 1, value * (1 + 0x1p-54L));
+  return strtod(buffer, NULL) == value;
+}
+
+/** As repr() has it, but for the ".0" of whole numbers. */
+static void say_double(struct words *words, double value) {
   char buffer[40];
-  double value;
-  memcpy(&value, &bits, sizeof value);
+  int precision = 1;
+
   if (isnan(value) || isinf(value)) {
     words_say(words, "%s", isnan(value) ? "nan" : value < 0 ? "-inf" : "inf");
     return;
   }
-  for (int precision = 1; precision <= 17; precision++) {
-    snprintf(buffer, sizeof buffer, "%.*g", precision, value);
-    if (strtod(buffer, NULL) == value)
-      break;
+  while (precision < 17 &&
+         !write_digits(buffer, sizeof buffer, precision, value))
+    precision++;
+  if (precision == 17)
+    snprintf(buffer, sizeof buffer, "%.16e", value);
+  int exponent = atoi(strchr(buffer, 'e') + 1);
+  if (exponent >= -4 && exponent < 16)
+    snprintf(buffer, sizeof buffer, "%.*f",
+             precision - 1 > exponent ? precision - 1 - exponent : 0, value);
+  words_say(words, "%s", buffer);
+}
+
+static double to_double(uint64_t bits) {
+  double value;
+  memcpy(&value, &bits, sizeof value);
+  return value;
+}
+
+static void say_float(struct words *words, double value) {
+  say_double(words, value);
+  /* What say_double() has no point or exponent in. */
+  if (fabs(value) < 1e16 && value == floor(value))
+    words_say(words, ".0");
+}
+
+static void say_complex(struct words *words, double real, double imaginary) {
+  bool has_real = real != 0 || signbit(real);
+
+  if (has_real) {
+    words_put(words, '(');
+    say_double(words, real);
+    if (isnan(imaginary) || !signbit(imaginary))
+      words_put(words, '+');
   }
-  /* repr() has an exponent from 1e16 on. */
-  if (strchr(buffer, 'e') && fabs(value) < 1e16 && fabs(value) >= 1e-4)
-    snprintf(buffer, sizeof buffer, "%.0f", value);
-  words_say(words, "%s%s", buffer, strpbrk(buffer, ".e") ? "" : ".0");
+  say_double(words, imaginary);
+  words_say(words, has_real ? "j)" : "j");
 }
 
 /* By name ----------------------------------------------------------------- */
@@ -186,6 +235,35 @@ static void say_descriptor(struct words *words, const struct pyheap *heap,
   say_member(words, heap, object, OFFSET(layout, PyDescrObject, d_name));
 }
 
+/** An object within a value: what has no value as repr() shows it is told by
+ * its type. */
+static void say_part(struct words *words, const struct pyheap *heap,
+                     uint64_t address) {
+  struct object object;
+  const char *why;
+  if (!address || !object_load(heap, address, &object, &why)) {
+    words_put(words, '?');
+    return;
+  }
+  switch (object.type->known ? object.type->known->kind : KIND_OTHER) {
+  case KIND_NONE:
+  case KIND_BOOL:
+  case KIND_INT:
+  case KIND_FLOAT:
+  case KIND_COMPLEX:
+  case KIND_STR:
+  case KIND_BYTES:
+  case KIND_RANGE:
+    say_value(words, heap, &object);
+    return;
+  default:
+    words_put(words, '<');
+    words_say_utf8(words, object.type->public.name);
+    words_say(words, " 0x%llx>", (unsigned long long)address);
+  }
+}
+
+/** The arguments, as repr() has them between its brackets. */
 static void say_exception(struct words *words, const struct pyheap *heap,
                           const struct object *object) {
   const struct layout *layout = heap->layout;
@@ -194,12 +272,18 @@ static void say_exception(struct words *words, const struct pyheap *heap,
   if (!object_load(heap,
                    FIELD(layout, object, PyBaseExceptionObject, args), &args,
                    &why) ||
-      !object_size_field(&args))
+      !(args.type->flags & TPFLAGS_TUPLE_SUBCLASS))
     return;
-  const uint8_t *item = heap_memory(
-      heap, args.address + (uint64_t)OFFSET(layout, PyTupleObject, ob_item), 8);
-  if (item)
-    say_address_value(words, heap, load_u64(item));
+  uint64_t items =
+      args.address + (uint64_t)OFFSET(layout, PyTupleObject, ob_item);
+  for (uint64_t i = 0; i < object_size_field(&args) && !words->cut; i++) {
+    const uint8_t *item = heap_memory(heap, items + 8 * i, 8);
+    if (i)
+      words_say(words, ", ");
+    if (!item)
+      return;
+    say_part(words, heap, load_u64(item));
+  }
 }
 
 static void say_generator(struct words *words, const struct pyheap *heap,
@@ -215,7 +299,16 @@ static void say_range(struct words *words, const struct pyheap *heap,
   say_address_value(words, heap, FIELD(layout, object, rangeobject, start));
   words_say(words, ", ");
   say_address_value(words, heap, FIELD(layout, object, rangeobject, stop));
-  words_say(words, ")");
+  struct object step;
+  const char *why;
+  uint32_t number;
+  if (!object_load(heap, FIELD(layout, object, rangeobject, step), &step,
+                   &why) ||
+      !int_value(heap, &step, &number) || number != 1) {
+    words_say(words, ", ");
+    say_address_value(words, heap, FIELD(layout, object, rangeobject, step));
+  }
+  words_put(words, ')');
 }
 
 /* Lengths ----------------------------------------------------------------- */
@@ -276,14 +369,11 @@ void say_value(struct words *words, const struct pyheap *heap,
     say_int(words, heap, object);
     break;
   case KIND_FLOAT:
-    say_double(words, FIELD(layout, object, PyFloatObject, ob_fval));
+    say_float(words, to_double(FIELD(layout, object, PyFloatObject, ob_fval)));
     break;
   case KIND_COMPLEX:
-    words_put(words, '(');
-    say_double(words, FIELD(layout, object, PyComplexObject, real));
-    words_put(words, '+');
-    say_double(words, FIELD(layout, object, PyComplexObject, imag));
-    words_say(words, "j)");
+    say_complex(words, to_double(FIELD(layout, object, PyComplexObject, real)),
+                to_double(FIELD(layout, object, PyComplexObject, imag)));
     break;
   case KIND_STR:
     say_str(words, heap, object->address);

@@ -31,21 +31,29 @@ void words_put(struct words *words, uint32_t character) {
   words->left--;
 }
 
-/** Whether a terminal may be shown the character: no control, no format and no
- * direction marks. */
+/** Whether a terminal may be shown the character: no control, no format, no
+ * direction marks, no surrogates and nothing of private use; no blank but the
+ * common one, which repr() escapes, too. */
 static bool is_printable(uint32_t c) {
-  if (c < 0x20 || (c >= 0x7f && c < 0xa0) || c == 0xad)
-    return false;
-  if ((c >= 0x200b && c <= 0x200f) || (c >= 0x2028 && c <= 0x202e) ||
-      (c >= 0x2060 && c <= 0x206f) || c == 0xfeff || c == 0x61c)
-    return false;
-  return !(c >= 0xd800 && c < 0xe000) && c < 0xfffe;
+  static const struct {
+    uint32_t first, last;
+  } others[] = {
+      {0x00, 0x1f},     {0x7f, 0xa0},       {0xad, 0xad},
+      {0x61c, 0x61c},   {0x1680, 0x1680},   {0x2000, 0x200f},
+      {0x2028, 0x202f}, {0x205f, 0x206f},   {0x3000, 0x3000},
+      {0xd800, 0xf8ff}, {0xfeff, 0xfeff},   {0xfff0, 0xfffb},
+      {0xfffe, 0xffff}, {0xe0000, 0xe00ff}, {0xf0000, UINT32_MAX},
+  };
+  for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+    if (c >= others[i].first && c <= others[i].last)
+      return false;
+  return true;
 }
 
 /** A character as repr() would show it, QUOTE being the quote in use (0:
  * none). */
 void words_put_escaped(struct words *words, uint32_t c, char quote,
-                              bool is_text) {
+                       bool is_text) {
   static const char hex[] = "0123456789abcdef";
   const char *simple = c == '\n'   ? "\\n"
                        : c == '\r' ? "\\r"
@@ -61,7 +69,7 @@ void words_put_escaped(struct words *words, uint32_t c, char quote,
     words_put(words, c);
     return;
   }
-  if (is_text ? is_printable(c) || c > 0x10000 : c >= 0x20 && c < 0x7f) {
+  if (is_text ? is_printable(c) : c >= 0x20 && c < 0x7f) {
     words_put(words, c);
     return;
   }

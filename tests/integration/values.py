@@ -1,0 +1,46 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Values are shown as repr() has them (fixtures/reprs.py)."""
+import json
+import re
+import sys
+
+import common
+from common import Failure
+
+
+def shown(said):
+    """The items of a list by index: what stands behind type and address."""
+    return {int(index): value or "" for index, value in re.findall(
+        r"^  \[(\d+)\]: \S+ 0x[0-9a-f]+(?: (.*))?$", said, re.M)}
+
+
+def test(results, python, reader):
+    with common.scratch() as directory:
+        with common.Fixture(python, "reprs.py", directory, "pause",
+                            truth=False) as fixture:
+            address, *lines = fixture.output().splitlines()
+            values = shown(reader.ask(["object", address, "-limit", "unlimited"],
+                                      pid=fixture.pid))
+    for index, line in enumerate(lines):
+        expected = json.loads(line)
+        results.check("%s: %s" % (python, ascii(expected)),
+                      values.get(index) == expected, ascii(values.get(index)))
+
+
+def main():
+    results = common.Results()
+    for python in ("/usr/bin/python3.11", "/usr/bin/python3.11d"):
+        path = common.interpreter(python)
+        if not path:
+            results.skip(python, "not there")
+            continue
+        try:
+            test(results, path, common.CommandLine())
+        except Failure as failure:
+            results.check(python, False, str(failure))
+    return results.close()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
