@@ -225,7 +225,8 @@ const struct known_type known_types[] = {
      .kind = KIND_CODE,
      .visit = visit_code,
      .size = code_size,
-     .members = {OWNED(PyCodeObject, co_consts, ".co_consts"),
+     /* The collector knows code in free-threaded builds only. */
+     .members = {VISITED(PyCodeObject, co_consts, ".co_consts"),
                  OWNED(PyCodeObject, co_names, ".co_names"),
                  OWNED(PyCodeObject, co_exceptiontable, ".co_exceptiontable"),
                  OWNED(PyCodeObject, co_localsplusnames, "names of locals"),
