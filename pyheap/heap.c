@@ -386,8 +386,10 @@ struct teller {
 static void tell(struct visit *visit) {
   struct teller *teller = visit->context;
   for (size_t i = 0; i < visit->count && !visit->stop; i++) {
-    if (heap_number(visit->heap, visit->references[i].target) ==
-        PYHEAP_NO_NODE)
+    /* What only looks like a reference is none then. */
+    if (visit->references[i].kind == PYHEAP_PROBABLE &&
+        heap_number(visit->heap, visit->references[i].target) ==
+            PYHEAP_NO_NODE)
       continue;
     visit->stop = !teller->fn(teller->context, &visit->references[i]);
   }

@@ -291,7 +291,9 @@ struct pyheap_name {
 };
 
 struct pyheap_reference {
-  uint64_t target;           /**< Address of the object referred to. */
+  uint64_t target;           /**< Address of the object referred to.  In damaged
+                                  memory there may be none, but not where the
+                                  reference is only probable. */
   enum pyheap_reference_kind kind;
   struct pyheap_name name;
   bool uncounted; /**< The target's ob_refcnt leaves it out. */

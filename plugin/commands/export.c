@@ -49,6 +49,10 @@ static bool take_reference(void *context,
   struct writer *writer = context;
   struct targets *targets = &writer->targets[reference->kind];
 
+  /* Whoever reads the file looks for the object. */
+  if (pyheap_node_at(writer->heap, reference->target) >=
+      pyheap_object_count(writer->heap))
+    return true;
   if (targets->count == targets->capacity) {
     targets->capacity = targets->capacity ? targets->capacity * 2 : 64;
     targets->addresses = must_realloc(

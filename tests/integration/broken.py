@@ -1,0 +1,68 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Of objects that a stray pointer wrote into (fixtures/broken.py) the damage is
+shown, neither hidden nor taken for true."""
+import json
+import os
+import sys
+
+import common
+from common import Failure
+
+NO_OBJECT = "0xdead0000"
+
+
+def test_reference(results, python, ask, address):
+    line = "[1]: %s (no object)" % NO_OBJECT
+    for command in ("object", "referents"):
+        said = ask(command, address)
+        results.check("%s: %s shows a pointer to no object" % (python, command),
+                      line in said, said)
+        results.check("%s: %s goes on behind it" % (python, command),
+                      "'behind'" in said, said)
+    path = os.path.join(ask.directory, "heap.jsonl")
+    ask("export", "-output", path)
+    with open(path, encoding="utf-8") as file:
+        found = [json.loads(line) for line in file if '"%s"' % address in line]
+    row = next(row for row in found if row["address"] == address)
+    # A static type, where lists visit it, is among these.
+    results.check(python + ": export leaves it out",
+                  NO_OBJECT not in row["referents"] and
+                  len(row["referents"]) >= 2, str(row))
+
+
+class Question:
+    """Asks about a process, in a directory."""
+
+    def __init__(self, fixture, directory):
+        self.fixture, self.directory = fixture, directory
+
+    def __call__(self, *command):
+        return common.CommandLine().ask(list(command), pid=self.fixture.pid)
+
+
+def test(results, python):
+    with common.scratch() as directory:
+        with common.Fixture(python, "broken.py", directory, "pause",
+                            truth=False) as fixture:
+            ask = Question(fixture, directory)
+            where = dict(line.split() for line in fixture.output().splitlines())
+            test_reference(results, python, ask, where["list"])
+
+
+def main():
+    results = common.Results()
+    for python in ("/usr/bin/python3.11", "/usr/bin/python3.11d"):
+        path = common.interpreter(python)
+        if not path:
+            results.skip(python, "not there")
+            continue
+        try:
+            test(results, path)
+        except Failure as failure:
+            results.check(python, False, str(failure))
+    return results.close()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
