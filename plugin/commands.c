@@ -49,6 +49,8 @@ const struct command commands[] = {
         .help = "TYPE is a name with or without what comes before its dots\n"
                 "(User, models.User, app.models.User), and may hold * and ?.\n"
                 "-min and -max are inclusive, in bytes of sys.getsizeof().\n"
+                "A size such as 232+ is of a damaged object, whose own sizes\n"
+                "cannot be true: it is the least that it has.\n"
                 "\n"
                 "Examples:\n"
                 "  muppy filter dict -min 1k\n"
@@ -81,6 +83,8 @@ const struct command commands[] = {
             "Attributes include those of the instance's __dict__.  The number\n"
             "of references that were found is compared with the object's own\n"
             "count: what is missing is held by code that is not Python's.\n"
+            "Of a damaged object, whose sizes contradict each other, the size\n"
+            "is the least that it has, and the length what it says.\n"
             "\n"
             "Example:\n"
             "  muppy object 0x7f3c5a2b1c40",

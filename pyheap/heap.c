@@ -247,6 +247,13 @@ uint64_t pyheap_size(const struct pyheap *heap, pyheap_node node) {
   return load_node(heap, node, &object) ? object_getsizeof(heap, &object) : 0;
 }
 
+bool pyheap_size_certain(const struct pyheap *heap, pyheap_node node) {
+  struct object object;
+  uint64_t size;
+  return !load_node(heap, node, &object) ||
+         object_measure(heap, &object, &size);
+}
+
 bool pyheap_extent(const struct pyheap *heap, pyheap_node node,
                    uint64_t *start, uint64_t *end) {
   struct object object;

@@ -222,6 +222,9 @@ const char *pyheap_root_name(const struct pyheap *heap, pyheap_node root);
 
 /** As sys.getsizeof(), in bytes; 0 for a root. */
 uint64_t pyheap_size(const struct pyheap *heap, pyheap_node object);
+/** False when the object's own numbers cannot be true, as in damaged memory:
+ * pyheap_size() is then the least that it can be. */
+bool pyheap_size_certain(const struct pyheap *heap, pyheap_node object);
 /** ob_refcnt; -1 for an immortal object, 0 for a root. */
 int64_t pyheap_refcount(const struct pyheap *heap, pyheap_node object);
 /** Whether pyheap_find_orphans() found it. */

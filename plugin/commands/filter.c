@@ -157,7 +157,8 @@ static void add_row(struct table *table, const struct pyheap *heap,
   buffer_format(&text, "0x%016" PRIx64, pyheap_address(heap, node));
   table_add(table, buffer_string(&text));
   buffer_clear(&text);
-  buffer_format(&text, "%" PRIu64, pyheap_size(heap, node));
+  buffer_format(&text, "%" PRIu64 "%s", pyheap_size(heap, node),
+                pyheap_size_certain(heap, node) ? "" : "+");
   table_add(table, buffer_string(&text));
   buffer_clear(&text);
   describe_refcount(&text, pyheap_refcount(heap, node));

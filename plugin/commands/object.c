@@ -241,6 +241,8 @@ static void print_object(FILE *out, const struct pyheap *heap,
   fprintf(out, "\nsize       %" PRIu64 " bytes", bytes);
   if (bytes >= 1024)
     fprintf(out, " (%s)", format_size_short(size, bytes));
+  if (!pyheap_size_certain(heap, node))
+    fputs(" or more (its sizes contradict each other)", out);
   fputc('\n', out);
   print_refcount(out, heap, node);
   print_collector(out, heap, node);

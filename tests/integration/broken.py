@@ -31,6 +31,23 @@ def test_reference(results, python, ask, address):
                   len(row["referents"]) >= 2, str(row))
 
 
+def test_size(results, python, ask, address):
+    said = ask("object", address)
+    line = next(line for line in said.splitlines() if line.startswith("size"))
+    results.check(python + ": object says that the size is none",
+                  line.endswith(" or more (its sizes contradict each other)"),
+                  said)
+    number = line.split()[1]
+    said = ask("filter", "deque", "-limit", "unlimited")
+    rows = [line.split() for line in said.splitlines()
+            if line.startswith("0x")]
+    marked = [row[2] for row in rows if int(row[0], 16) == int(address, 16)]
+    results.check(python + ": filter marks the size", marked == [number + "+"],
+                  said)
+    results.check(python + ": but no other",
+                  sum(row[2].endswith("+") for row in rows) == 1, said)
+
+
 class Question:
     """Asks about a process, in a directory."""
 
@@ -48,6 +65,7 @@ def test(results, python):
             ask = Question(fixture, directory)
             where = dict(line.split() for line in fixture.output().splitlines())
             test_reference(results, python, ask, where["list"])
+            test_size(results, python, ask, where["deque"])
 
 
 def main():
