@@ -183,6 +183,18 @@ static bool asks_help(int argc, char **argv) {
   return false;
 }
 
+/** An answer that may leave something out says so; on the command line apart
+ * from the answer, which may be data. */
+static void say_incomplete(struct session *session) {
+  if (!session->heap)
+    return;
+  const struct pyheap_info *info = pyheap_info(session->heap);
+  if (info->incomplete)
+    fputs("muppy: incomplete: memory is missing or damaged; muppy info tells "
+          "which\n",
+          session->gdb ? session->out : stderr);
+}
+
 enum command_status command_run(struct session *session, int argc,
                                 char **argv) {
   free(session->message);
@@ -202,5 +214,8 @@ enum command_status command_run(struct session *session, int argc,
   }
   /* Messages name the command in full. */
   argv[0] = (char *)command->name;
-  return command->run(session, argc, argv);
+  enum command_status status = command->run(session, argc, argv);
+  if (status == COMMAND_OK && command->run != info_run)
+    say_incomplete(session);
+  return status;
 }

@@ -129,7 +129,8 @@ struct pyheap *session_objects(struct session *session,
 
 struct pyheap *session_references(struct session *session,
                                   enum command_status *status) {
-  if (!prepare(session, status, pyheap_find_objects))
+  /* Orphans refer to objects, too. */
+  if (!prepare(session, status, pyheap_find_orphans))
     return NULL;
   return prepare(session, status, pyheap_index_references);
 }

@@ -217,6 +217,22 @@ static bool grow_totals(struct worker *worker, uint32_t index) {
 }
 
 /** Counts one object that was found, and finds what it refers to. */
+/** While the collector works, objects are on lists of its own, whose heads are
+ * on its stack: one that a reference has led to leads to its neighbour. */
+static void discover_neighbour(struct worker *worker, uint64_t address) {
+  const struct pyheap *heap = worker->heap;
+  uint64_t header = (uint64_t)SIZEOF(heap->layout, PyGC_Head);
+  uint64_t next = gc_link(heap, address - header,
+                          OFFSET(heap->layout, PyGC_Head, _gc_next));
+  struct object object;
+  const char *why;
+  uint64_t bit;
+  if (next && mark_bit(heap, next + header, &bit) &&
+      object_load(heap, next + header, &object, &why) &&
+      object_is_tracked(heap, &object))
+    discover(worker, next + header);
+}
+
 static void visit_found(struct worker *worker, uint64_t address, bool tracked) {
   struct object object;
   const char *why;
@@ -227,6 +243,11 @@ static void visit_found(struct worker *worker, uint64_t address, bool tracked) {
   if (!grow_totals(worker, index)) {
     worker->out_of_memory = true;
     return;
+  }
+  if (!tracked && !worker->heap->layout->free_threaded &&
+      object_is_tracked(worker->heap, &object)) {
+    tracked = true;
+    discover_neighbour(worker, address);
   }
   uint64_t bytes;
   if (!object_measure(worker->heap, &object, &bytes))
@@ -395,8 +416,11 @@ struct pyheap_error *pyheap_find_objects(struct pyheap *heap) {
 static void consider_block(void *context, uint64_t start, uint64_t size) {
   struct worker *worker = context;
   struct pyheap *heap = worker->heap;
-  uint64_t object = allocator_object_in(heap, start, size);
   heap->info.allocator_blocks++;
+  /* What stands before an object takes 48 bytes at the most. */
+  if (mark_any(heap, start, size < 64 ? size : 64))
+    return;
+  uint64_t object = allocator_object_in(heap, start, size);
   if (!object || heap_is_marked(heap, object) || worker->out_of_memory)
     return;
   discover(worker, object);

@@ -177,6 +177,7 @@ const struct pyheap_info *pyheap_info(struct pyheap *heap) {
   info->note_count = heap->memory.note_count;
   info->problems = heap->problems.list;
   info->problem_count = heap->problems.count;
+  info->incomplete = heap->problems.count || heap->memory.truncated;
   return info;
 }
 

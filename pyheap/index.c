@@ -166,7 +166,7 @@ static void turn_round(struct pyheap *heap, const struct piece *pieces,
 static uint32_t *keep_plausible(struct pyheap *heap, uint32_t object,
                                 uint64_t start, uint64_t end, uint32_t *out) {
   int64_t room = INT64_MAX;
-  heap_refcount_known(heap, object, &room);
+  bool counted = heap_refcount_known(heap, object, &room), guessed = false;
   for (uint64_t i = start; i < end; i++)
     room -= !(heap->in_sources[i] & PROBABLE);
   for (uint64_t i = start; i < end; i++) {
@@ -178,11 +178,13 @@ static uint32_t *keep_plausible(struct pyheap *heap, uint32_t object,
     if (room > 0) {
       *out++ = source & ~PROBABLE;
       room--;
+      guessed = true;
     } else {
       heap->info.probable_references--;
       heap->info.refuted_references++;
     }
   }
+  heap->info.refcount_guessed += counted && guessed && !room;
   return out;
 }
 
@@ -328,6 +330,7 @@ void index_forget(struct pyheap *heap) {
   info->visited_references = info->owned_references = 0;
   info->probable_references = info->refuted_references = 0;
   info->refcount_exact = info->refcount_high = info->refcount_low = 0;
+  info->refcount_guessed = 0;
 }
 
 const pyheap_node *pyheap_referrers(const struct pyheap *heap,

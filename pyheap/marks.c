@@ -30,6 +30,21 @@ bool mark_get(const uint64_t *marks, uint64_t bit) {
   return __atomic_load_n(&marks[bit / 64], __ATOMIC_RELAXED) >> (bit % 64) & 1;
 }
 
+bool mark_any(const struct pyheap *heap, uint64_t address, uint64_t length) {
+  uint64_t bit, granules = length / MEMORY_GRANULE;
+  if (!mark_bit(heap, address, &bit))
+    return false;
+  for (uint64_t end = bit + granules; bit < end;) {
+    uint64_t left = 64 - bit % 64;
+    uint64_t take = end - bit < left ? end - bit : left;
+    uint64_t mask = take == 64 ? UINT64_MAX : (1ull << take) - 1;
+    if (heap->marks[bit / 64] >> (bit % 64) & mask)
+      return true;
+    bit += take;
+  }
+  return false;
+}
+
 /* Numbers ----------------------------------------------------------------- */
 
 uint64_t mark_words(const struct pyheap *heap) {

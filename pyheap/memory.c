@@ -291,7 +291,9 @@ struct pyheap_error *memory_finish(struct memory *memory) {
     range->bit = memory->bit_count;
     if (!range->bytes) {
       range->flags &= ~(uint32_t)MEMORY_OBJECTS;
-      memory->missing_bytes += length;
+      /* Files mapped for reading, such as locales, hold no heap. */
+      if (!(range->flags & MEMORY_FILE) || (range->flags & MEMORY_WRITABLE))
+        memory->missing_bytes += length;
       continue;
     }
     memory->present_bytes += length;

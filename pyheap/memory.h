@@ -54,6 +54,7 @@ struct memory {
    * MEMORY_OBJECTS ranges. */
   uint64_t bit_count;
   uint64_t present_bytes, missing_bytes;
+  bool truncated; /**< A core file that ends before its memory does. */
   /** Where C variables are: the writable segments (.data, .bss) of the mapped
    * programs and libraries. */
   struct memory_static {

@@ -294,6 +294,7 @@ struct pyheap_error *memory_open_core(struct memory *memory,
   for (size_t i = 0; i < count; i++)
     if (segments[i].p_type == PT_LOAD)
       TRY(add_segment(memory, &core, &segments[i], &left, &cut));
+  memory->truncated = cut > 0;
   if (cut)
     TRY(memory_note(memory,
                     "the core file is truncated: %llu bytes of memory are "

@@ -93,11 +93,14 @@ bool object_load(const struct pyheap *heap, uint64_t address,
   return true;
 }
 
+/** More references than an object has that nothing else is known to refer to. */
+enum { FEW = 1 << 20 };
+
 /** Whether what stands at ADDRESS may be the count of an object that nothing
  * else is known to refer to: a small number, or the one that immortal objects
- * have.  Addresses are larger. */
+ * have. */
 static bool may_be_refcount(const struct pyheap *heap, uint64_t address) {
-  enum { FEW = 1 << 20, IMMORTAL_3_11 = 999999999 };
+  enum { IMMORTAL_3_11 = 999999999 };
   int64_t count = heap_refcount(heap, address);
   if (count > 0 && count < FEW)
     return true;
@@ -105,8 +108,15 @@ static bool may_be_refcount(const struct pyheap *heap, uint64_t address) {
     return count == -1;
   uint64_t word = read_word(
       heap, address + (uint64_t)OFFSET(heap->layout, PyObject, ob_refcnt));
-  if (heap->layout->version < 0x030c)
-    return count > IMMORTAL_3_11 - FEW && count < IMMORTAL_3_11 + FEW;
+  if (heap->layout->version < 0x030c) {
+    /* The static objects of 3.11, which begin with a number that elsewhere may
+     * be an address. */
+    const struct memory_range *range =
+        memory_range_at(&heap->memory, address);
+    return heap->layout->version == 0x030b && range &&
+           (range->flags & MEMORY_FILE) && count > IMMORTAL_3_11 - FEW &&
+           count < IMMORTAL_3_11 + FEW;
+  }
   /* Above the count, 3.14 has flags of which four are in use. */
   return count == -1 &&
          (heap->layout->version < 0x030e ? word >> 33 == 0
@@ -136,11 +146,15 @@ bool heap_is_object(const struct pyheap *heap, uint64_t address) {
     return false;
   if (heap_is_marked(heap, address))
     return true;
-  /* Objects that the collector knows are not made in C variables; what looks
-   * like one there is a table that names a type. */
-  return may_be_refcount(heap, address) &&
-         object_load(heap, address, &object, &why) &&
-         !(object_is_gc(heap, &object) && is_in_variable(heap, address));
+  if (!may_be_refcount(heap, address) ||
+      !object_load(heap, address, &object, &why))
+    return false;
+  /* Objects that the collector knows are not made in C variables, but for those
+   * of frozen modules, which are immortal; what else looks like one there is a
+   * table that names a type. */
+  int64_t count = heap_refcount(heap, address);
+  return !(count > 0 && count < FEW && object_is_gc(heap, &object) &&
+           is_in_variable(heap, address));
 }
 
 uint64_t object_basicsize(const struct object *object) {

@@ -135,7 +135,8 @@ PYHEAP_MUST_CHECK struct pyheap_error *
 pyheap_find_objects(struct pyheap *heap);
 /** Finds the orphans (idempotent): objects in blocks that the small-object
  * allocator holds as in use and that nothing was found to lead to, and what only
- * these lead to.  They become nodes, so the numbers of all nodes change. */
+ * these lead to.  They become nodes, so the numbers of all nodes change and the
+ * index of references must be built again. */
 PYHEAP_MUST_CHECK struct pyheap_error *
 pyheap_find_orphans(struct pyheap *heap);
 /** Builds the index of references in both directions (idempotent). */
@@ -161,12 +162,15 @@ struct pyheap_info {
   const char *exe;         /**< The file that holds the runtime, or NULL. */
   uint64_t runtime;        /**< Address of _PyRuntime. */
   uint32_t interpreters, threads, frames;
+  bool incomplete;         /**< Memory is missing or damaged: answers may leave
+                                something out.  notes and problems say what. */
   uint64_t memory_bytes;   /**< Bytes of the target that can be read. */
   uint64_t missing_bytes;  /**< Bytes mapped in the target that cannot. */
   const char *const *notes; /**< Lines about files that are missing or differ. */
   size_t note_count;
   const struct pyheap_problem *problems;
   size_t problem_count;
+  bool collecting;         /**< The collector was at work. */
   /* From here on 0 before pyheap_find_objects(). */
   uint64_t tracked, reachable, roots;
   uint64_t tracked_bytes, reachable_bytes;
@@ -180,6 +184,7 @@ struct pyheap_info {
   uint64_t refuted_references; /**< Looked probable, but the count of what they
                                     refer to has no room for them. */
   uint64_t refcount_exact;  /**< Objects whose ob_refcnt is explained. */
+  uint64_t refcount_guessed; /**< … of these, by probable references too. */
   uint64_t refcount_high;   /**< … that have more than references were found. */
   uint64_t refcount_low;    /**< … that have fewer. */
 };
@@ -314,7 +319,8 @@ void pyheap_referents(const struct pyheap *heap, pyheap_node node,
 
 /**
  * The nodes that refer to OBJECT, ascending, each once for every reference.
- * Needs pyheap_index_references().  Valid until pyheap_close().
+ * Needs pyheap_index_references().  Valid until pyheap_close() or
+ * pyheap_find_orphans().
  */
 const pyheap_node *pyheap_referrers(const struct pyheap *heap,
                                     pyheap_node object, size_t *count);

@@ -407,6 +407,9 @@ static struct pyheap_error *add_interpreter(struct pyheap *heap,
                         "more than %d interpreters", MAX_INTERPRETERS);
   heap->info.interpreters++;
   TRY(add_root(heap, PYHEAP_ROOT_INTERPRETER, interpreter, interpreter));
+  int32_t collecting = OFFSET(heap->layout, _gc_runtime_state, collecting);
+  if ((uint32_t)runtime_gc_member(heap, interpreter, collecting))
+    heap->info.collecting = true;
   return add_threads(heap, interpreter);
 }
 

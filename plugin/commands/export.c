@@ -149,7 +149,8 @@ static enum command_status write_objects(struct session *session,
     if (node % 16384 == 0 &&
         !session_continue(session, "exporting objects", node, count))
       return session_canceled(session);
-    add_object(writer, node);
+    if (!pyheap_is_orphan(writer->heap, node))
+      add_object(writer, node);
     if (writer->block.length >= BLOCK && !write_block(writer))
       return COMMAND_OK;
   }

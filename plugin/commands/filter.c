@@ -137,7 +137,7 @@ static bool collect(struct session *session, const struct pyheap *heap,
         !session_continue(session, "filtering objects", node, count))
       return false;
     uint32_t type = pyheap_type_of(heap, node);
-    if (type == UINT32_MAX || !wanted[type])
+    if (type == UINT32_MAX || !wanted[type] || pyheap_is_orphan(heap, node))
       continue;
     uint64_t size = pyheap_size(heap, node);
     if (size < filter->min || size > filter->max)

@@ -202,6 +202,9 @@ static void print_references(FILE *out, const struct pyheap_info *info) {
           " have more than\n%-13s references were found, %" PRIu64 " fewer\n",
           "refcounts", percent(info->refcount_exact, counted), counted,
           info->refcount_high, "", info->refcount_low);
+  if (info->refcount_guessed)
+    fprintf(out, "%-13s %" PRIu64 " of the explained only with probable "
+            "references\n", "", info->refcount_guessed);
 }
 
 static void print_problems(FILE *out, const struct pyheap_info *info) {
@@ -219,15 +222,8 @@ static void print_problems(FILE *out, const struct pyheap_info *info) {
 static enum command_status run(struct session *session,
                                const struct output *output) {
   enum command_status status;
-  struct pyheap *heap = session_objects(session, &status);
+  struct pyheap *heap = session_references(session, &status);
 
-  if (!heap)
-    return status;
-  /* Orphans explain counts too: they come before the references. */
-  struct pyheap_error *error = pyheap_find_orphans(heap);
-  if (error)
-    return session_error(session, error);
-  heap = session_references(session, &status);
   if (!heap)
     return status;
   uint32_t type_count = pyheap_type_count(heap);
@@ -243,6 +239,11 @@ static enum command_status run(struct session *session,
       fprintf(output->file,
               "%-13s the interpreter's allocator has no pools (PYTHONMALLOC="
               "malloc?): orphans\n%-13s cannot be found\n",
+              "note", "");
+    if (info->collecting)
+      fprintf(output->file,
+              "%-13s a collection was going on: its objects are found by "
+              "reference or as\n%-13s orphans\n",
               "note", "");
     print_problems(output->file, info);
     fputc('\n', output->file);
