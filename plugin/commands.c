@@ -69,6 +69,9 @@ const struct command commands[] = {
             ".cache of app.Store 0x..., local req in frame handler.\n"
             "What is on its own path already is marked as a cycle and not\n"
             "followed.  (… N referrers) stands behind nodes at the -depth.\n"
+            "A ? behind a name says that the reference is probable only: in\n"
+            "memory of unknown layout something looks like one, or a frame's\n"
+            "stack may end before it.\n"
             "\n"
             "Example:\n"
             "  muppy refs 0x7f3c5a2b1c40 -depth 5",

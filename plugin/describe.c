@@ -112,9 +112,9 @@ void describe_references(struct buffer *text, const struct pyheap *heap,
   for (uint64_t i = 0; i < shown; i++) {
     buffer_add(text, i ? ", " : "");
     describe_name(text, heap, search.references[i].name);
-    /* The stack of a frame that runs may end below this entry. */
+    /* The name of an offset has a question mark of its own. */
     if (search.references[i].kind == PYHEAP_PROBABLE &&
-        search.references[i].name.form == PYHEAP_NAME_STACK)
+        search.references[i].name.form != PYHEAP_NAME_OFFSET)
       buffer_add(text, "?");
   }
   if (search.found > shown)

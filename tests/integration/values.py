@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Values are shown as repr() has them (fixtures/reprs.py)."""
+"""Values are shown as repr() has them (fixtures/reprs.py), and guesses as
+guesses."""
 import json
 import re
 import sys
@@ -28,6 +29,22 @@ def test(results, python, reader):
                       values.get(index) == expected, ascii(values.get(index)))
 
 
+def test_marks(results, python, reader):
+    """What only looks like a reference from static memory is marked so."""
+    with common.scratch() as directory:
+        with common.Fixture(python, "reprs.py", directory, "pause",
+                            truth=False) as fixture:
+            said = reader.ask(["info"], pid=fixture.pid)
+            runtime = re.search(r"^_PyRuntime +(\S+)", said, re.M).group(1)
+            said = reader.ask(["referents", runtime, "-limit", "unlimited"],
+                              pid=fixture.pid)
+            target = re.search(r": .*?(0x[0-9a-f]+) .*\(probable\)$", said, re.M)
+            said = reader.ask(["refs", target.group(1), "-depth", "1"],
+                              pid=fixture.pid)
+    results.check(python + ": a probable reference has a question mark",
+                  re.search(r" in \S+\?.* of static memory", said), said)
+
+
 def main():
     results = common.Results()
     for python in ("/usr/bin/python3.11", "/usr/bin/python3.11d"):
@@ -37,6 +54,7 @@ def main():
             continue
         try:
             test(results, path, common.CommandLine())
+            test_marks(results, path, common.CommandLine())
         except Failure as failure:
             results.check(python, False, str(failure))
     return results.close()
