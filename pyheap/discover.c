@@ -257,6 +257,9 @@ static void visit_found(struct worker *worker, uint64_t address, bool tracked) {
     worker->tracked[index].count++;
     worker->tracked[index].bytes += bytes;
   }
+  /* Types that have no instances are known by name all the same. */
+  if (object.type->flags & TPFLAGS_TYPE_SUBCLASS)
+    types_get(worker->heap, address);
   /* A static type is referred to by its instances without a count. */
   if (!worker->reachable[index].count)
     discover(worker, object.type->public.address);
