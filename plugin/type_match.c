@@ -4,7 +4,6 @@
 #include "type_match.h"
 
 #include <ctype.h>
-#include <fnmatch.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -17,18 +16,49 @@ enum {
   NAME_LIMIT = 128,
 };
 
+/** Whether the whole of TEXT fits PATTERN, in which * is any text and ? any
+ * character; all else is itself, for names have brackets ("Reply[User]"). */
+static bool pattern_matches(const char *pattern, const char *text) {
+  const char *star = NULL, *retry = NULL;
+
+  while (*text) {
+    if (*pattern == '*') {
+      star = ++pattern;
+      retry = text;
+    } else if (*pattern == '?') {
+      pattern++;
+      do
+        text++;
+      while ((*text & 0xc0) == 0x80);
+    } else if (*pattern == *text) {
+      pattern++;
+      text++;
+    } else if (star) {
+      /* The last * takes one more. */
+      pattern = star;
+      text = ++retry;
+    } else {
+      return false;
+    }
+  }
+  return !pattern[strspn(pattern, "*")];
+}
+
 bool type_name_matches(const char *pattern, const char *name) {
   static const char builtins[] = "builtins.";
 
   /* Where Python says it, names here do without. */
   if (strncmp(pattern, builtins, sizeof builtins - 1) == 0)
-    return fnmatch(pattern + sizeof builtins - 1, name, 0) == 0;
-  for (; name; name = strchr(name, '.')) {
-    name += *name == '.';
-    if (fnmatch(pattern, name, 0) == 0)
-      return true;
+    return pattern_matches(pattern + sizeof builtins - 1, name);
+  /* Dots in brackets are those of another name. */
+  const char *end = name + strcspn(name, "[");
+  while (!pattern_matches(pattern, name)) {
+    name = strchr(name, '.');
+    if (!name || name >= end)
+      return false;
+    name++;
   }
-  return false;
+  return true;
 }
 
 bool *type_match(const struct pyheap *heap, const char *pattern,

@@ -495,6 +495,25 @@ static void types_match_by_any_part(void **state) {
   assert_false(type_name_matches("", "dict"));
 }
 
+static void brackets_in_types_are_themselves(void **state) {
+  static const char name[] = "app.Reply[app.User]";
+
+  (void)state;
+  assert_true(type_name_matches("app.Reply[app.User]", name));
+  assert_true(type_name_matches("Reply[app.User]", name));
+  assert_true(type_name_matches("Reply[*]", name));
+  assert_true(type_name_matches("Reply*User]", name));
+  assert_true(type_name_matches("Reply?app.User?", name));
+  assert_false(type_name_matches("Reply[User]", name));
+  assert_false(type_name_matches("User]", name));
+  assert_false(type_name_matches("[D]ict", "Dict"));
+  assert_false(type_name_matches("D\\ict", "Dict"));
+  assert_true(type_name_matches("*a*ab", "aaab"));
+  assert_true(type_name_matches("M?tze", "M\xc3\xbctze"));
+  assert_true(type_name_matches("**", "dict"));
+  assert_false(type_name_matches("dict?", "dict"));
+}
+
 static void edits_are_counted(void **state) {
   (void)state;
   assert_int_equal(edit_distance("dict", "dict", 3), 0);
@@ -531,6 +550,7 @@ int main(void) {
       cmocka_unit_test(nested_branches_end_in_one_free_line),
       cmocka_unit_test(deep_trees_are_drawn_without_recursion),
       cmocka_unit_test(types_match_by_any_part),
+      cmocka_unit_test(brackets_in_types_are_themselves),
       cmocka_unit_test(edits_are_counted),
   };
 
