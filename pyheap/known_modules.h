@@ -34,6 +34,7 @@ void visit_expat_parser(struct visit *visit, const struct object *object);
 void visit_io_stringio(struct visit *visit, const struct object *object);
 void visit_lru_cache(struct visit *visit, const struct object *object);
 void visit_lsprof_profiler(struct visit *visit, const struct object *object);
+void visit_methodcaller(struct visit *visit, const struct object *object);
 void visit_multibyte_codec(struct visit *visit, const struct object *object);
 void visit_pickle_data(struct visit *visit, const struct object *object);
 void visit_pickler(struct visit *visit, const struct object *object);

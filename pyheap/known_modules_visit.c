@@ -142,6 +142,20 @@ void visit_lru_cache(struct visit *visit, const struct object *object) {
   }
 }
 
+/* operator.methodcaller --------------------------------------------------- */
+
+/* 3.13 prepares the arguments on the first call, and the names of keyword
+ * arguments are not initialized before (Modules/_operator.c,
+ * methodcaller_new).  3.14 visits them. */
+void visit_methodcaller(struct visit *visit, const struct object *object) {
+  const struct layout *layout = visit_layout(visit);
+  if (layout->version < 0x030e &&
+      FIELD(layout, object, methodcallerobject, vectorcall_args))
+    visit_named(visit,
+                FIELD(layout, object, methodcallerobject, vectorcall_kwnames),
+                PYHEAP_OWNED, "keyword names");
+}
+
 /* itertools.tee ----------------------------------------------------------- */
 
 void visit_tee_data(struct visit *visit, const struct object *object) {
