@@ -62,6 +62,8 @@ static const struct command_option internal_options[] = {
      offsetof(struct arguments, program)},
 };
 
+#define NO_PID UINT64_MAX /**< None was given. */
+
 enum {
   ALL_OPTIONS = sizeof options / sizeof *options +
                 sizeof internal_options / sizeof *internal_options,
@@ -179,16 +181,17 @@ static int complain(const struct session *session, enum command_status status) {
 
 static enum command_status fill_target(struct session *session,
                                        const struct arguments *arguments) {
-  if (arguments->core && arguments->pid)
+  if (arguments->core && arguments->pid != NO_PID)
     return session_fail(session, COMMAND_USAGE,
                         "give --core or --pid, not both");
-  if (arguments->pid > INT32_MAX)
+  bool has_pid = arguments->pid != NO_PID;
+  if (has_pid && (!arguments->pid || arguments->pid > INT32_MAX))
     return session_fail(session, COMMAND_USAGE,
                         "option -pid: there is no process %lu",
                         (unsigned long)arguments->pid);
   session->target.core = arguments->core;
   session->target.exe = arguments->exe;
-  session->target.pid = (pid_t)arguments->pid;
+  session->target.pid = has_pid ? (pid_t)arguments->pid : 0;
   session->target.threads =
       arguments->threads > 1024 ? 1024 : (unsigned)arguments->threads;
   return COMMAND_OK;
@@ -225,7 +228,7 @@ static int serve(struct session *session, const struct arguments *arguments) {
 
 static int run(struct session *session, int argc, char **argv) {
   struct command_option all[ALL_OPTIONS];
-  struct arguments arguments = {0};
+  struct arguments arguments = {.pid = NO_PID};
   size_t visible = sizeof options / sizeof *options - 1;
   int first;
 
@@ -237,6 +240,10 @@ static int run(struct session *session, int argc, char **argv) {
       options_parse_leading(session, all, argc, argv, &arguments, &first);
   if (status != COMMAND_OK)
     return complain(session, status);
+  if (arguments.help && first < argc) {
+    argv[--first] = "help";
+    return run_command(session, &arguments, argc - first, argv + first);
+  }
   if (arguments.help) {
     print_help(stdout);
     return COMMAND_OK;

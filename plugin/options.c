@@ -4,6 +4,7 @@
 #include "options.h"
 
 #include <getopt.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,6 +15,7 @@
 enum {
   FIRST_VALUE = 256,
   OPERAND = 1, /**< getopt's own, for an operand in its place. */
+  PREFIX = 32, /**< Bytes for a command's name in a message. */
 };
 
 static size_t option_count(const struct command_option *options) {
@@ -81,17 +83,23 @@ static const char *expected(const struct command_option *option) {
     return "a number";
   case OPTION_SIZE:
     return "a size in bytes such as 512, 1k or 2M";
-  case OPTION_TEXT:
-    return "something that is not empty";
   default:
     return option->argument;
   }
+}
+
+/** What stands before a message: "filter: ", or nothing for the options of
+ * muppy itself, which is named where the message is shown. */
+static const char *prefix(char *buffer, size_t size, const char *command) {
+  snprintf(buffer, size, "%s: ", command);
+  return strcmp(command, "muppy") ? buffer : "";
 }
 
 /** Why getopt did not take the argument GIVEN. */
 static enum command_status refuse(struct session *session,
                                   const struct command_option *options,
                                   const char *command, const char *given) {
+  char before[PREFIX];
   const char *name = given + strspn(given, "-");
   size_t length = strcspn(name, "=");
   const char *candidates[2] = {NULL, NULL};
@@ -102,12 +110,13 @@ static enum command_status refuse(struct session *session,
       candidates[found++] = option->name;
   if (found == 2)
     return session_fail(session, COMMAND_USAGE,
-                        "%s: option '%.*s' could be -%s or -%s", command,
+                        "%soption '%.*s' could be -%s or -%s",
+                        prefix(before, sizeof before, command),
                         (int)(name - given + (ptrdiff_t)length), given,
                         candidates[0], candidates[1]);
   return session_fail(session, COMMAND_USAGE,
-                      "%s: there is no option '%s'; see muppy %s%s", command,
-                      given, strcmp(command, "muppy") ? "help " : "",
+                      "%sthere is no option '%s'; see muppy %s%s",
+                      prefix(before, sizeof before, command), given, strcmp(command, "muppy") ? "help " : "",
                       strcmp(command, "muppy") ? command : "--help");
 }
 
@@ -120,6 +129,8 @@ static enum command_status parse(struct session *session,
   enum command_status status = COMMAND_OK;
   const char *command = argv[0];
   int kept = 0;
+  char buffer[PREFIX];
+  const char *before = prefix(buffer, sizeof buffer, command);
 
   for (size_t i = 0; i < count; i++)
     longs[i] = (struct option){
@@ -138,19 +149,21 @@ static enum command_status parse(struct session *session,
     } else if (value == ':') {
       const struct command_option *option = &options[optopt - FIRST_VALUE];
       status = session_fail(session, COMMAND_USAGE,
-                            "%s: option -%s needs a value: %s", command,
+                            "%soption -%s needs a value: %s", before,
                             option->name, expected(option));
     } else if (value == '?' && optopt >= FIRST_VALUE) {
       status =
-          session_fail(session, COMMAND_USAGE, "%s: option -%s takes no value",
-                       command, options[optopt - FIRST_VALUE].name);
+          session_fail(session, COMMAND_USAGE, "%soption -%s takes no value",
+                       before, options[optopt - FIRST_VALUE].name);
     } else if (value == '?') {
       status = refuse(session, options, command, argv[optind - 1]);
     } else if (!store(&options[value - FIRST_VALUE], optarg, values)) {
       const struct command_option *option = &options[value - FIRST_VALUE];
       status = session_fail(
-          session, COMMAND_USAGE, "%s: option -%s: '%s' is not %s%s", command,
-          option->name, optarg, option->kind == OPTION_CHOICE ? "one of " : "",
+          session, COMMAND_USAGE,
+          *optarg ? "%soption -%s: '%s' is not %s%s"
+                  : "%soption -%s: the value '%s' is empty; give %s%s",
+          before, option->name, optarg, option->kind == OPTION_CHOICE ? "one of " : "",
           expected(option));
     }
   }

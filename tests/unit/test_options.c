@@ -143,12 +143,32 @@ static void errors_name_option_and_value(void **state) {
   check_error("filter -ex", "'-ex' could be -exact or -extra");
   check_error("filter -limit", "-limit needs a value");
   check_error("filter -limit 12x", "-limit: '12x'");
+  check_error("filter -output=", "filter: option -output: the value '' is empty");
   check_error("filter -number -3", "-number: '-3'");
   check_error("filter -number 0x10", "-number: '0x10'");
   check_error("filter -min big", "-min: 'big' is not a size");
   check_error("filter -sort age", "one of size|count|type");
   check_error("filter -exact=1", "-exact takes no value");
   check_error("filter -limit \x1b[31m", "'\\x1b[31m'");
+}
+
+static void muppy_itself_is_not_named(void **state) {
+  static const char *const wrong[] = {"-number=x", "-number", "-exact=1",
+                                      "-nope", "-ex"};
+
+  (void)state;
+  for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+    char *argv[] = {"muppy", (char *)wrong[i], NULL};
+    struct session session = {0};
+    struct values values = {0};
+    int first;
+    assert_int_equal(
+        options_parse_leading(&session, table, 2, argv, &values, &first),
+        COMMAND_USAGE);
+    assert_non_null(session.message);
+    assert_null(strstr(session.message, "muppy: "));
+    session_close(&session);
+  }
 }
 
 /* Addresses ----------------------------------------------------------------- */
@@ -300,6 +320,7 @@ int main(void) {
       cmocka_unit_test(two_dashes_end_options),
       cmocka_unit_test(leading_options_end_at_the_command),
       cmocka_unit_test(errors_name_option_and_value),
+      cmocka_unit_test(muppy_itself_is_not_named),
       cmocka_unit_test(addresses_are_numbers_or_asked_of_gdb),
       cmocka_unit_test(files_are_never_lost),
       cmocka_unit_test(a_file_made_meanwhile_is_kept),
