@@ -159,7 +159,8 @@ struct pyheap_info {
   bool free_threaded;
   const char *recognised;  /**< How the runtime was found, in words. */
   const char *source;      /**< "core file PATH", "process 123", … */
-  const char *exe;         /**< The file that holds the runtime, or NULL. */
+  const char *exe;         /**< The file that holds the runtime, or NULL: where
+                                it is read, for a process as that names it. */
   uint64_t runtime;        /**< Address of _PyRuntime. */
   uint32_t interpreters, threads, frames;
   bool incomplete;         /**< Memory is missing or damaged: answers may leave

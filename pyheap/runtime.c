@@ -513,7 +513,11 @@ struct pyheap_error *runtime_find(struct pyheap *heap) {
 
   TRY(find_file(heap, &found));
   heap->runtime = heap->info.runtime = found.runtime;
-  heap->runtime_file = heap->info.exe = found.file->local;
+  heap->runtime_file = found.file->local;
+  /* A process has its files below its own root, which /proc leads to by way of
+   * a path that means nothing to people. */
+  bool is_process = !heap->target.core && heap->target.pid > 0;
+  heap->info.exe = is_process ? found.file->path : found.file->local;
   struct pyheap_error *error = find_type_type(heap, &found);
   if (!error)
     error = find_layout(heap, &found);

@@ -1,12 +1,14 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The program muppy: what it says of its own options."""
+"""The program muppy: what it says of its own options, and of a process."""
+import os
 import sys
 
 import common
-from common import MUPPY
+from common import MUPPY, Failure
 
 USAGE = 2
+PYTHON = "/usr/bin/python3.11"
 
 
 def test_options(results):
@@ -29,9 +31,28 @@ def test_options(results):
                       result.stdout == wanted, result.stdout)
 
 
+def test_process(results, python):
+    with common.scratch() as directory:
+        with common.Fixture(python, "reprs.py", directory, "pause",
+                            truth=False) as fixture:
+            said = common.CommandLine().ask(["info"], pid=fixture.pid)
+    lines = [line for line in said.splitlines() if line.startswith("program")]
+    results.check("the program of a process by its own path",
+                  [line.split()[1] for line in lines] ==
+                  [os.path.realpath(python)], said)
+
+
 def main():
     results = common.Results()
     test_options(results)
+    python = common.interpreter(PYTHON)
+    if not python:
+        results.skip(PYTHON, "not there")
+        return results.close()
+    try:
+        test_process(results, python)
+    except Failure as failure:
+        results.check(PYTHON, False, str(failure))
     return results.close()
 
 
