@@ -297,9 +297,14 @@ uint64_t frame_object_size(const struct pyheap *heap,
 
 /* Generators -------------------------------------------------------------- */
 
+/** What Python calls members of the three types that share a layout. */
+struct generator_names {
+  const char *frame, *code;
+};
+
 /** The frame inside a generator, from 3.11 on. */
-static void visit_own_frame(struct visit *visit,
-                            const struct object *generator) {
+static void visit_own_frame(struct visit *visit, const struct object *generator,
+                            const struct generator_names *names) {
   const struct layout *layout = visit_layout(visit);
   uint64_t frame = generator->address +
                    (uint64_t)OFFSET(layout, PyGenObject, gi_iframe);
@@ -315,25 +320,31 @@ static void visit_own_frame(struct visit *visit,
   if (header && OFFSET(layout, PyGenObject, gi_code) == FACT_ABSENT)
     visit_word(visit, code_word(layout, header),
                visits_code_of_cleared(layout) ? PYHEAP_VISITED : PYHEAP_OWNED,
-               ".gi_code");
+               names->code);
 }
 
 /* Generators, coroutines and asynchronous generators share a layout. */
-void visit_generator(struct visit *visit, const struct object *generator) {
+static void visit_as(struct visit *visit, const struct object *generator,
+                     const struct generator_names *names) {
   const struct layout *layout = visit_layout(visit);
 #define MEMBER(member, name)                                                   \
   visit_named(visit, FIELD(layout, generator, PyGenObject, member),            \
               PYHEAP_VISITED, name)
-  MEMBER(gi_frame, ".gi_frame");
-  MEMBER(gi_code, ".gi_code");
+  MEMBER(gi_frame, names->frame);
+  MEMBER(gi_code, names->code);
   MEMBER(gi_name, ".__name__");
   MEMBER(gi_qualname, ".__qualname__");
   if (OFFSET(layout, PyGenObject, gi_iframe) != FACT_ABSENT)
-    visit_own_frame(visit, generator);
+    visit_own_frame(visit, generator, names);
   MEMBER(gi_exc_type, "type of the handled exception");
   MEMBER(gi_exc_value, "handled exception");
   MEMBER(gi_exc_traceback, "traceback of the handled exception");
 #undef MEMBER
+}
+
+void visit_generator(struct visit *visit, const struct object *generator) {
+  visit_as(visit, generator,
+           &(const struct generator_names){".gi_frame", ".gi_code"});
 }
 
 /** One member until 3.10, or the one that replaced it in 3.11. */
@@ -347,7 +358,8 @@ static uint64_t origin_or_finalizer(const struct layout *layout,
 
 void visit_coroutine(struct visit *visit, const struct object *coroutine) {
   const struct layout *layout = visit_layout(visit);
-  visit_generator(visit, coroutine);
+  visit_as(visit, coroutine,
+           &(const struct generator_names){".cr_frame", ".cr_code"});
   visit_named(visit,
               origin_or_finalizer(layout, coroutine,
                                   OFFSET(layout, PyCoroObject, cr_origin)),
@@ -362,7 +374,8 @@ void visit_async_generator(struct visit *visit,
                                   OFFSET(layout, PyAsyncGenObject,
                                          ag_finalizer)),
               PYHEAP_VISITED, "finalizer");
-  visit_generator(visit, generator);
+  visit_as(visit, generator,
+           &(const struct generator_names){".ag_frame", ".ag_code"});
 }
 
 uint64_t generator_size(const struct pyheap *heap,

@@ -20,13 +20,18 @@ def test(results, python, reader):
     with common.scratch() as directory:
         with common.Fixture(python, "reprs.py", directory, "pause",
                             truth=False) as fixture:
-            address, *lines = fixture.output().splitlines()
+            addresses, *lines = fixture.output().splitlines()
+            address, *generators = addresses.split()
             values = shown(reader.ask(["object", address, "-limit", "unlimited"],
                                       pid=fixture.pid))
+            said = [reader.ask(["referents", generator], pid=fixture.pid)
+                    for generator in generators]
     for index, line in enumerate(lines):
         expected = json.loads(line)
         results.check("%s: %s" % (python, ascii(expected)),
                       values.get(index) == expected, ascii(values.get(index)))
+    for name, text in zip((".gi_code", ".cr_code", ".ag_code"), said):
+        results.check("%s: %s" % (python, name), name + ": code " in text, text)
 
 
 def test_marks(results, python, reader):
