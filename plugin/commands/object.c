@@ -6,8 +6,8 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "plugin/commands/one_node.h"
 #include "plugin/describe.h"
-#include "plugin/options.h"
 #include "plugin/output.h"
 #include "plugin/render/number.h"
 #include "plugin/session.h"
@@ -249,18 +249,12 @@ static void print_object(FILE *out, const struct pyheap *heap,
   print_value(out, heap, node);
 }
 
-static enum command_status run(struct session *session,
-                               const struct object_options *options,
-                               uint64_t address, const struct output *output) {
-  enum command_status status;
-  pyheap_node node;
-  struct pyheap *heap = session_references(session, &status);
-
-  if (!heap)
-    return status;
-  status = session_node(session, heap, address, &node);
-  if (status != COMMAND_OK)
-    return status;
+static enum command_status answer(struct session *session,
+                                  const struct pyheap *heap, pyheap_node node,
+                                  const void *values,
+                                  const struct output *output) {
+  const struct object_options *options = values;
+  (void)session;
   struct listing listing = {
       .heap = heap,
       .out = output->file,
@@ -283,19 +277,10 @@ static enum command_status run(struct session *session,
 }
 
 enum command_status object_run(struct session *session, int argc, char **argv) {
+  static const struct one_node command = {object_options, session_references,
+                                          answer};
   struct object_options options = {.limit = 25};
-  struct output output;
-  uint64_t address;
-  int operands;
-  enum command_status status =
-      options_parse(session, object_options, argc, argv, &options, &operands);
 
-  if (status == COMMAND_OK)
-    status = session_address(session, operands, argv, &address);
-  if (status == COMMAND_OK)
-    status = output_open(session, options.output, options.force, &output);
-  if (status != COMMAND_OK)
-    return status;
-  status = run(session, &options, address, &output);
-  return output_close(session, &output, status);
+  return one_node_run(session, &command, argc, argv, &options, &options.output,
+                      &options.force);
 }

@@ -5,9 +5,9 @@
 
 #include <inttypes.h>
 
+#include "plugin/commands/one_node.h"
 #include "plugin/describe.h"
 #include "plugin/node_tree.h"
-#include "plugin/options.h"
 #include "plugin/output.h"
 #include "plugin/session.h"
 
@@ -78,9 +78,11 @@ static const struct node_tree_kind kind = {
     .after = add_kind,
 };
 
-static enum command_status run(struct session *session,
-                               const struct referents *referents,
-                               uint64_t address, const struct output *output) {
+static enum command_status answer(struct session *session,
+                                  const struct pyheap *heap, pyheap_node node,
+                                  const void *values,
+                                  const struct output *output) {
+  const struct referents *referents = values;
   /* Each object's references are shown once: what it refers to is the same
    * wherever it is met. */
   struct node_tree_options options = {
@@ -88,16 +90,7 @@ static enum command_status run(struct session *session,
       .limit = referents->limit,
       .repeat = false,
   };
-  enum command_status status;
-  pyheap_node node;
   bool cut;
-  struct pyheap *heap = session_objects(session, &status);
-
-  if (!heap)
-    return status;
-  status = session_node(session, heap, address, &node);
-  if (status != COMMAND_OK)
-    return status;
   struct tree *tree =
       node_tree_build(session, heap, node, &kind, &options, &cut);
   if (!tree)
@@ -116,19 +109,10 @@ static enum command_status run(struct session *session,
 
 enum command_status referents_run(struct session *session, int argc,
                                   char **argv) {
+  static const struct one_node command = {referents_options, session_objects,
+                                          answer};
   struct referents referents = {.level = 1, .limit = 25};
-  struct output output;
-  uint64_t address;
-  int operands;
-  enum command_status status = options_parse(session, referents_options, argc,
-                                             argv, &referents, &operands);
 
-  if (status == COMMAND_OK)
-    status = session_address(session, operands, argv, &address);
-  if (status == COMMAND_OK)
-    status = output_open(session, referents.output, referents.force, &output);
-  if (status != COMMAND_OK)
-    return status;
-  status = run(session, &referents, address, &output);
-  return output_close(session, &output, status);
+  return one_node_run(session, &command, argc, argv, &referents,
+                      &referents.output, &referents.force);
 }

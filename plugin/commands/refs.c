@@ -5,9 +5,9 @@
 
 #include <inttypes.h>
 
+#include "plugin/commands/one_node.h"
 #include "plugin/describe.h"
 #include "plugin/node_tree.h"
-#include "plugin/options.h"
 #include "plugin/output.h"
 #include "plugin/session.h"
 
@@ -115,23 +115,17 @@ static void print_count(FILE *out, const struct pyheap *heap,
   fprintf(out, "%s\n", buffer_string(&text));
 }
 
-static enum command_status run(struct session *session, const struct refs *refs,
-                               uint64_t address, const struct output *output) {
+static enum command_status answer(struct session *session,
+                                  const struct pyheap *heap, pyheap_node node,
+                                  const void *values,
+                                  const struct output *output) {
+  const struct refs *refs = values;
   struct node_tree_options options = {
       .depth = refs->depth,
       .limit = refs->limit,
       .repeat = refs->repeat == REPEAT_ON,
   };
-  enum command_status status;
-  pyheap_node node;
   bool cut;
-  struct pyheap *heap = session_references(session, &status);
-
-  if (!heap)
-    return status;
-  status = session_node(session, heap, address, &node);
-  if (status != COMMAND_OK)
-    return status;
   struct tree *tree =
       node_tree_build(session, heap, node, &referrers, &options, &cut);
   if (!tree)
@@ -148,19 +142,10 @@ static enum command_status run(struct session *session, const struct refs *refs,
 }
 
 enum command_status refs_run(struct session *session, int argc, char **argv) {
+  static const struct one_node command = {refs_options, session_references,
+                                          answer};
   struct refs refs = {.depth = 3, .limit = 10};
-  struct output output;
-  uint64_t address;
-  int operands;
-  enum command_status status =
-      options_parse(session, refs_options, argc, argv, &refs, &operands);
 
-  if (status == COMMAND_OK)
-    status = session_address(session, operands, argv, &address);
-  if (status == COMMAND_OK)
-    status = output_open(session, refs.output, refs.force, &output);
-  if (status != COMMAND_OK)
-    return status;
-  status = run(session, &refs, address, &output);
-  return output_close(session, &output, status);
+  return one_node_run(session, &command, argc, argv, &refs, &refs.output,
+                      &refs.force);
 }
