@@ -137,6 +137,32 @@ static bool is_in_variable(const struct pyheap *heap, uint64_t address) {
   return false;
 }
 
+/** Whether its neighbours on the collector's list know the object.  While it
+ * collects, _gc_prev is no pointer (pycore_gc.h, _PyGC_PREV_MASK_COLLECTING). */
+static bool is_linked(const struct pyheap *heap, const struct object *object) {
+  enum { COLLECTING = 2, POINTER = ~3 };
+  const struct layout *layout = heap->layout;
+  uint64_t head = object->address - (uint64_t)SIZEOF(layout, PyGC_Head);
+  uint64_t previous =
+      read_word(heap, head + (uint64_t)OFFSET(layout, PyGC_Head, _gc_prev));
+  if (previous & COLLECTING)
+    return true;
+  uint64_t next =
+      read_word(heap, (previous & (uint64_t)POINTER) +
+                          (uint64_t)OFFSET(layout, PyGC_Head, _gc_next));
+  return (next & (uint64_t)POINTER) == head;
+}
+
+/** Whether an object that nothing vouches for agrees with itself: the caches of
+ * the interpreter point to some that are gone, where other data is now. */
+static bool is_whole(const struct pyheap *heap, const struct object *object) {
+  struct text text;
+  if (object->type->flags & TPFLAGS_UNICODE_SUBCLASS)
+    return text_open(heap, object->address, &text);
+  return heap->layout->free_threaded || !object_is_tracked(heap, object) ||
+         is_linked(heap, object);
+}
+
 bool heap_is_object(const struct pyheap *heap, uint64_t address) {
   struct object object;
   const char *why;
@@ -147,7 +173,8 @@ bool heap_is_object(const struct pyheap *heap, uint64_t address) {
   if (heap_is_marked(heap, address))
     return true;
   if (!may_be_refcount(heap, address) ||
-      !object_load(heap, address, &object, &why))
+      !object_load(heap, address, &object, &why) ||
+      !is_whole(heap, &object))
     return false;
   /* Objects that the collector knows are not made in C variables, but for those
    * of frozen modules, which are immortal; what else looks like one there is a
