@@ -283,20 +283,19 @@ static struct pyheap_error *copy_memory(struct copy *copy) {
   return error;
 }
 
-/** Where FILE is to be had: through the process's own root, or, when it was
- * replaced or deleted since, through the process itself. */
+/** Where FILE is to be had: through the process's own root, or, when it is not
+ * found there, through the process itself.  That is so of files that were
+ * replaced or deleted since, and of all in a chroot: their paths are ours. */
 static char *local_path(pid_t pid, const struct memory_file *file,
                         const char *program) {
-  static const char mark[] = " (deleted)";
-  size_t length = strlen(file->path), mark_length = sizeof mark - 1;
-  bool is_gone = length > mark_length &&
-                 strcmp(file->path + length - mark_length, mark) == 0;
   char *path = NULL;
-  int written;
+  int written = asprintf(&path, "/proc/%d/root%s", (int)pid, file->path);
 
-  if (!is_gone)
-    written = asprintf(&path, "/proc/%d/root%s", (int)pid, file->path);
-  else if (strcmp(file->path, program) == 0)
+  if (written >= 0 && access(path, R_OK) == 0)
+    return path;
+  if (written >= 0)
+    free(path);
+  if (strcmp(file->path, program) == 0)
     written = asprintf(&path, "/proc/%d/exe", (int)pid);
   else
     written = asprintf(&path, "/proc/%d/map_files/%llx-%llx", (int)pid,

@@ -35,9 +35,13 @@ static int64_t plain_refcount(const struct layout *layout, uint64_t word) {
   return (int64_t)(layout->version < 0x030e ? word : (uint32_t)word);
 }
 
+/** pycore_gc.h, _PyGC_BITS_DEFERRED */
+enum { GC_BITS_DEFERRED = 1 << 6 };
+
 /** Free-threaded: a local count and, above two flag bits, a shared one
  * (Include/refcount.h, Py_REFCNT).  Objects with deferred counting have a large
- * number added to the shared count (pycore_object.h, _Py_REF_DEFERRED). */
+ * number added to the shared count (pycore_object.h, _Py_REF_DEFERRED), or in
+ * 3.13 one (Objects/object.c, _PyObject_SetDeferredRefcount). */
 static int64_t split_refcount(const struct layout *layout,
                               const uint8_t *bytes) {
   static const int64_t deferred = INT64_MAX / 8;
@@ -48,6 +52,8 @@ static int64_t split_refcount(const struct layout *layout,
   shared >>= 2;
   if (shared > deferred / 2)
     shared -= deferred;
+  else if (bytes[OFFSET(layout, PyObject, ob_gc_bits)] & GC_BITS_DEFERRED)
+    shared--;
   return (int64_t)local + shared;
 }
 
