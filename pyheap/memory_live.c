@@ -11,17 +11,23 @@
 #include <string.h>
 #include <sys/ptrace.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "error.h"
 #include "memory.h"
 
-enum { COPY_BLOCK = 1 << 20, MAX_THREADS = 1 << 16 };
+enum {
+  COPY_BLOCK = 1 << 20,
+  MAX_THREADS = 1 << 16,
+  STOP_MILLISECONDS = 3000, /**< A thread may take to stop. */
+};
 
 /** What is being copied. */
 struct copy {
   struct memory *memory;
   const struct pyheap_target *target;
+  pid_t via; /**< The thread in /proc to read by. */
   int fd; /**< /proc/PID/mem */
   uint64_t done;
   struct memory_run run;
@@ -79,60 +85,129 @@ static struct pyheap_error *list_threads(struct memory *memory, pid_t pid) {
   return NULL;
 }
 
-static void release_threads(const pid_t *threads, size_t count) {
-  for (size_t i = 0; i < count; i++)
-    ptrace(PTRACE_DETACH, threads[i], 0, 0);
+/** A thread that was stopped for the time of the copy. */
+struct stopped {
+  pid_t thread;
+  int signal; /**< What it was about to get, 0: nothing. */
+  bool ended;
+};
+
+struct stopped_list {
+  struct stopped *items;
+  size_t count;
+};
+
+/** Lets them go on; the one that got a signal while it was stopped gets it. */
+static void release_threads(struct stopped_list *list) {
+  for (size_t i = 0; i < list->count; i++)
+    if (!list->items[i].ended)
+      ptrace(PTRACE_DETACH, list->items[i].thread, 0, list->items[i].signal);
+  free(list->items);
+  *list = (struct stopped_list){0};
 }
 
-static bool is_stopped_list(const pid_t *list, size_t count, pid_t thread) {
-  for (size_t i = 0; i < count; i++)
-    if (list[i] == thread)
+static bool is_listed(const struct stopped_list *list, pid_t thread) {
+  for (size_t i = 0; i < list->count; i++)
+    if (list->items[i].thread == thread)
       return true;
   return false;
 }
 
+/** The letter that the kernel has for what the thread does, 0 when it is
+ * gone. */
+static char thread_state(pid_t thread) {
+  char text[512];
+  cleanup_close int fd = open_proc(thread, "stat", O_RDONLY);
+  ssize_t length = fd < 0 ? 0 : read(fd, text, sizeof text - 1);
+  text[length > 0 ? length : 0] = 0;
+  /* Behind the name, which may hold anything. */
+  const char *name_end = strrchr(text, ')');
+  return name_end && name_end[1] ? name_end[2] : 0;
+}
+
+static bool has_ended(pid_t thread) {
+  char state = thread_state(thread);
+  return !state || state == 'Z' || state == 'X';
+}
+
+/** Waits for a thread that was told to stop.  The kernel does not stop one that
+ * waits in it for what no signal may interrupt, such as a child of vfork(). */
+static struct pyheap_error *await_stop(const struct pyheap_target *target,
+                                       struct stopped *stopped) {
+  const struct pyheap_progress *progress = target->progress;
+  const struct timespec moment = {.tv_nsec = 1000000};
+  int status = 0;
+
+  for (int waited = 0;; waited++) {
+    pid_t found = waitpid(stopped->thread, &status, __WALL | WNOHANG);
+    if (found == stopped->thread)
+      break;
+    if (found < 0 && errno != EINTR) {
+      stopped->ended = true;
+      return NULL;
+    }
+    if (waited == STOP_MILLISECONDS)
+      return error_create(PYHEAP_ERROR_OS, 0,
+                          "thread %d of process %d cannot be stopped: it waits "
+                          "in the kernel (state %c), as after vfork(); try "
+                          "again later",
+                          (int)stopped->thread, (int)target->pid,
+                          thread_state(stopped->thread));
+    if (waited % 64 == 63 && progress &&
+        !progress->step(progress->context, "stopping threads", 0, 0))
+      return error_create(PYHEAP_ERROR_CANCELED, 0, "interrupted");
+    nanosleep(&moment, NULL);
+  }
+  if (!WIFSTOPPED(status))
+    stopped->ended = true;
+  else if (status >> 16 != PTRACE_EVENT_STOP)
+    stopped->signal = WSTOPSIG(status);
+  return NULL;
+}
+
+static struct pyheap_error *stop_thread(const struct pyheap_target *target,
+                                        pid_t thread,
+                                        struct stopped_list *list) {
+  struct stopped *grown =
+      reallocarray(list->items, list->count + 1, sizeof *grown);
+  if (!grown)
+    return &error_no_memory;
+  list->items = grown;
+  struct stopped *stopped = &grown[list->count];
+  *stopped = (struct stopped){.thread = thread};
+  if (ptrace(PTRACE_SEIZE, thread, 0, 0) < 0) {
+    int error_number = errno;
+    if (!has_ended(thread))
+      return process_error(target->pid, "attach to", error_number);
+    stopped->ended = true;
+    list->count++;
+    return NULL;
+  }
+  list->count++;
+  ptrace(PTRACE_INTERRUPT, thread, 0, 0);
+  return await_stop(target, stopped);
+}
+
 /** Stops every thread of the process, those that it starts meanwhile too: it
  * lists them again until nothing new is found. */
-static struct pyheap_error *stop_threads(struct memory *memory, pid_t pid,
-                                         pid_t **ret, size_t *ret_count) {
-  pid_t *stopped = NULL;
-  size_t count = 0;
-
+static struct pyheap_error *stop_threads(struct memory *memory,
+                                         const struct pyheap_target *target,
+                                         struct stopped_list *list) {
   for (bool again = true; again;) {
     again = false;
-    struct pyheap_error *error = list_threads(memory, pid);
-    for (size_t i = 0; !error && i < memory->thread_count; i++) {
-      pid_t thread = memory->threads[i];
-      if (is_stopped_list(stopped, count, thread))
+    TRY(list_threads(memory, target->pid));
+    for (size_t i = 0; i < memory->thread_count; i++) {
+      if (is_listed(list, memory->threads[i]))
         continue;
-      if (ptrace(PTRACE_SEIZE, thread, 0, 0) < 0) {
-        if (errno != ESRCH || thread == pid)
-          error = process_error(pid, "attach to", errno);
-        continue;
-      }
-      pid_t *grown = reallocarray(stopped, count + 1, sizeof *grown);
-      if (!grown) {
-        ptrace(PTRACE_DETACH, thread, 0, 0);
-        error = &error_no_memory;
-        continue;
-      }
-      stopped = grown;
-      stopped[count++] = thread;
-      ptrace(PTRACE_INTERRUPT, thread, 0, 0);
-      int status;
-      while (waitpid(thread, &status, __WALL) < 0 && errno == EINTR)
-        ;
+      TRY(stop_thread(target, memory->threads[i], list));
       again = true;
     }
-    if (error) {
-      release_threads(stopped, count);
-      free(stopped);
-      return error;
-    }
   }
-  *ret = stopped;
-  *ret_count = count;
-  return NULL;
+  for (size_t i = 0; i < list->count; i++)
+    if (!list->items[i].ended)
+      return NULL;
+  return error_create(PYHEAP_ERROR_OS, 0, "process %d has ended",
+                      (int)target->pid);
 }
 
 /* Memory ------------------------------------------------------------------ */
@@ -271,7 +346,7 @@ static struct pyheap_error *copy_memory(struct copy *copy) {
   struct mappings mappings = {0};
   char path[64];
 
-  snprintf(path, sizeof path, "/proc/%d/maps", (int)copy->target->pid);
+  snprintf(path, sizeof path, "/proc/%d/maps", (int)copy->via);
   FILE *maps = fopen(path, "re");
   if (!maps)
     return process_error(copy->target->pid, "read", errno);
@@ -335,29 +410,44 @@ static void read_entry(struct memory *memory, pid_t pid) {
       memory->entry = pair[1];
 }
 
+/** A thread whose /proc shows the memory: the first one's does not any more
+ * when it has ended before the others. */
+static pid_t living_thread(const struct memory *memory) {
+  for (size_t i = 0; i < memory->thread_count; i++)
+    if (!has_ended(memory->threads[i]))
+      return memory->threads[i];
+  return memory->pid;
+}
+
+static struct pyheap_error *copy_process(struct memory *memory,
+                                         const struct pyheap_target *target,
+                                         pid_t via) {
+  struct copy copy = {.memory = memory, .target = target, .via = via};
+  cleanup_close int fd = open_proc(via, "mem", O_RDONLY);
+  if (fd < 0)
+    return process_error(target->pid, "read", errno);
+  copy.fd = fd;
+  return copy_memory(&copy);
+}
+
 struct pyheap_error *memory_open_live(struct memory *memory,
                                       const struct pyheap_target *target) {
   pid_t pid = target->pid;
-  pid_t *stopped = NULL;
-  size_t stopped_count = 0;
+  struct stopped_list stopped = {0};
+  struct pyheap_error *error;
 
   memory->pid = pid;
   if (target->stopped)
-    TRY(list_threads(memory, pid));
+    error = list_threads(memory, pid);
   else
-    TRY(stop_threads(memory, pid, &stopped, &stopped_count));
-  struct copy copy = {.memory = memory, .target = target};
-  copy.fd = open_proc(pid, "mem", O_RDONLY);
-  struct pyheap_error *error = copy.fd < 0
-                                   ? process_error(pid, "read", errno)
-                                   : copy_memory(&copy);
-  if (copy.fd >= 0)
-    close(copy.fd);
-  release_threads(stopped, stopped_count);
-  free(stopped);
+    error = stop_threads(memory, target, &stopped);
+  pid_t via = living_thread(memory);
+  if (!error)
+    error = copy_process(memory, target, via);
+  release_threads(&stopped);
   TRY(error);
-  read_entry(memory, pid);
-  TRY(find_files(memory, pid, target->exe));
+  read_entry(memory, via);
+  TRY(find_files(memory, via, target->exe));
   return memory_finish(memory);
 }
 
@@ -382,7 +472,7 @@ static bool range_is_current(int fd, const struct memory_range *range,
 
 bool memory_is_current(const struct memory *memory,
                        const struct pyheap_progress *progress) {
-  cleanup_close int fd = open_proc(memory->pid, "mem", O_RDONLY);
+  cleanup_close int fd = open_proc(living_thread(memory), "mem", O_RDONLY);
   cleanup_free uint8_t *block = malloc(COPY_BLOCK);
   uint64_t done = 0;
 

@@ -1,0 +1,151 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The program muppy and live processes: stopped, read, let go.
+
+See common.py for the environment.
+"""
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+from common import MUPPY, Failure, Results, interpreter, run, scratch
+
+# A child of vfork() that waits for somebody to write to a pipe; meanwhile the
+# kernel does not stop its parent.
+VFORK = """
+import os, sys, threading, time
+threading.Thread(target=time.sleep, args=(100,), daemon=True).start()
+print("ready", flush=True)
+os.posix_spawn("/bin/true", ["true"], {},
+               file_actions=[(os.POSIX_SPAWN_OPEN, 0, sys.argv[1], os.O_RDONLY, 0)])
+print("went on", flush=True)
+time.sleep(100)
+"""
+
+FIRST_THREAD_ENDED = """
+import ctypes, threading, time
+threading.Thread(target=time.sleep, args=(100,)).start()
+print("ready", flush=True)
+ctypes.CDLL(None).pthread_exit(None)
+"""
+
+# Sends its child signals that are counted while its input is open, and says how
+# many were lost.
+SIGNALS = r"""
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/wait.h>
+#include <unistd.h>
+static volatile int count, end;
+static void on_signal(int number) { if (number == SIGUSR1) end = 1; else count++; }
+int main(void) {
+  int result[2], sent = 0, received = 0;
+  struct pollfd input = {0, POLLIN, 0};
+  signal(SIGRTMIN, on_signal);
+  signal(SIGUSR1, on_signal);
+  if (pipe(result)) return 1;
+  pid_t child = fork();
+  if (!child) {
+    while (!end) ;
+    return write(result[1], (int *)&count, sizeof count) != sizeof count;
+  }
+  printf("%d\n", (int)child);
+  fflush(stdout);
+  while (!poll(&input, 1, 0))
+    sent += sigqueue(child, SIGRTMIN, (union sigval){0}) == 0;
+  sleep(1);
+  kill(child, SIGUSR1);
+  if (read(result[0], &received, sizeof received) != sizeof received) return 1;
+  printf("%d sent, %d lost\n", sent, sent - received);
+  return 0;
+}
+"""
+
+
+def started(command):
+    """A program that has said what it says first, and that."""
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                               text=True)
+    return process, process.stdout.readline().strip()
+
+
+def ended(process):
+    process.kill()
+    process.communicate()
+
+
+# Processes -----------------------------------------------------------------
+
+def test_vfork(results, python, directory):
+    pipe = os.path.join(directory, "pipe")
+    os.mkfifo(pipe)
+    process, _ = started([python, "-c", VFORK, pipe])
+    command = [MUPPY, "--pid=%d" % process.pid, "info"]
+    time.sleep(0.5)
+    found = run(command, seconds=30)
+    results.check("a thread that cannot be stopped is named", found.returncode == 3
+                  and "muppy: thread %d " % process.pid in found.stdout, found.stdout)
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                          text=True) as asked:
+        time.sleep(0.5)
+        asked.send_signal(signal.SIGINT)
+        said = asked.communicate(timeout=30)[0]
+        results.check("Ctrl-C while a thread is waited for", asked.returncode == 4, said)
+    with open(pipe, "wb"):
+        pass
+    results.check("the process goes on", process.stdout.readline() == "went on\n")
+    found = run(command)
+    results.check("later it can be read", found.returncode == 0, found.stdout)
+    ended(process)
+
+
+def test_first_thread(results, python):
+    process, _ = started([python, "-c", FIRST_THREAD_ENDED])
+    time.sleep(0.5)
+    found = run([MUPPY, "--pid=%d" % process.pid, "info"])
+    results.check("a process whose first thread has ended", found.returncode == 0,
+                  found.stdout)
+    ended(process)
+
+
+def test_signals(results, directory):
+    compiler = os.environ.get("CC", "cc").split()
+    program = os.path.join(directory, "signals")
+    with open(program + ".c", "w", encoding="ascii") as file:
+        file.write(SIGNALS)
+    if not shutil.which(compiler[0]) or subprocess.run(
+            compiler + ["-w", "-o", program, program + ".c"], check=False).returncode != 0:
+        results.skip("signals during the copy", "no compiler for the test program")
+        return
+    process, child = started([program])
+    for _ in range(150):
+        run([MUPPY, "--pid=" + child, "info"])
+    said = process.communicate("", timeout=60)[0]
+    results.check("signals during the copy",
+                  re.fullmatch(r"[1-9][0-9]* sent, 0 lost", said.strip()), said)
+
+
+def main():
+    results = Results(verbose="-v" in sys.argv)
+    python = interpreter("python3.11")
+    if not python:
+        results.skip("processes", "no python3.11")
+        results.close()
+        return 77
+    with scratch() as directory:
+        try:
+            test_vfork(results, python, directory)
+            test_first_thread(results, python)
+            test_signals(results, directory)
+        except (Failure, subprocess.TimeoutExpired) as failure:
+            results.check("processes", False, str(failure))
+    return results.close()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
