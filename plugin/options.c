@@ -56,6 +56,8 @@ static bool store(const struct command_option *option, const char *value,
     return true;
   case OPTION_COUNT:
     return parse_count(value, to);
+  case OPTION_LEVELS:
+    return value[strspn(value, "0")] && parse_count(value, to);
   case OPTION_NUMBER:
     /* An address in hexadecimal is a number as well, so look at the digits. */
     if (!*value || end[strspn(end, "0123456789")] ||
@@ -79,6 +81,8 @@ static const char *expected(const struct command_option *option) {
   switch (option->kind) {
   case OPTION_COUNT:
     return "a number or \"unlimited\"";
+  case OPTION_LEVELS:
+    return "a number from 1 on or \"unlimited\"";
   case OPTION_NUMBER:
     return "a number";
   case OPTION_SIZE:

@@ -34,6 +34,7 @@ enum {
   PROGRESS_MILLISECONDS = 100,
   TEST_SECONDS = 60,
   VALUE_LIMIT = 16, /**< Expressions in one command. */
+  LINE_LIMIT = 5000, /**< Of an answer: gdb prints slowly. */
 };
 
 /** What gdb was asked for before it runs the request again. */
@@ -345,6 +346,38 @@ static void text_deinit(struct text *text) {
   free(text->bytes);
 }
 
+/** The start of TEXT that gdb prints; the other lines are counted. */
+static size_t cut(const char *text, size_t length, size_t *lines_left) {
+  size_t kept = 0;
+
+  *lines_left = 0;
+  for (size_t at = 0, lines = 0; at < length; lines++) {
+    const char *newline = memchr(text + at, '\n', length - at);
+
+    at = newline ? (size_t)(newline - text) + 1 : length;
+    if (lines < LINE_LIMIT)
+      kept = at;
+    else
+      ++*lines_left;
+  }
+  return kept;
+}
+
+static void write_answer(FILE *output, const struct text *answered) {
+  char line[100];
+  size_t left;
+  size_t kept = cut(answered->bytes, answered->length, &left);
+
+  response_echo(output, answered->bytes, kept);
+  if (!left)
+    return;
+  int length = snprintf(line, sizeof line,
+                        "… %zu more line%s left out; -output FILE "
+                        "writes all\n",
+                        left, left == 1 ? "" : "s");
+  response_echo(output, line, (size_t)length);
+}
+
 /** Answers the request with two scripts.  False when memory is short. */
 static bool respond(struct server *server, const struct request *request) {
   struct session *session = server->session;
@@ -362,7 +395,7 @@ static bool respond(struct server *server, const struct request *request) {
   if (!text_close(&answered))
     return false;
   if (status != COMMAND_EVALUATE)
-    response_echo(output.stream, answered.bytes, answered.length);
+    write_answer(output.stream, &answered);
   write_end(server, status, response.stream, output.stream);
   return text_close(&response) && text_close(&output) &&
          write_all(HELPER_FD_OUTPUT, output.bytes, output.length) &&

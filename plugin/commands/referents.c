@@ -19,8 +19,8 @@ struct referents {
 };
 
 const struct command_option referents_options[] = {
-    {"level", "N|unlimited", "Follow references over N levels (default 1).",
-     OPTION_COUNT, offsetof(struct referents, level)},
+    {"level", "N|unlimited", "Follow references over N levels (default 1, at most 1000).",
+     OPTION_LEVELS, offsetof(struct referents, level)},
     {"limit", "N|unlimited", "Show N references of each object (default 25).",
      OPTION_COUNT, offsetof(struct referents, limit)},
     OUTPUT_OPTIONS(struct referents),

@@ -252,6 +252,18 @@ def test_expressions(session):
                   and "longer than 8 bytes" in out, out)
 
 
+def test_long(session):
+    """Answers that would flood gdb."""
+    status, out = session.batch(["muppy filter object -limit unlimited"])
+    lines = out.rstrip("\n").split("\n")
+    session.check("a long answer is cut", status == 0 and 5000 < len(lines) < 5050
+                  and re.search(r"^… [0-9]+ more lines left out; -output FILE", lines[-1]),
+                  "%d lines, %s" % (len(lines), lines[-1]))
+    for option in ["refs 16 -depth 0", "referents 16 -level 00"]:
+        status, out = session.batch(["muppy " + option])
+        session.check(option, status == 1 and "is not a number from 1 on" in out, out)
+
+
 def test_help(session):
     status, out = session.batch(["help muppy"], where=[])
     names = re.findall(r"^muppy (\w+) -- \S.*\.$", out, re.M)
@@ -600,7 +612,8 @@ def test_files_gone(session):
                 "muppy: .*build-ids differ", out), out)
 
 
-TESTS = [test_answers, test_width, test_files, test_expressions, test_help, test_untouched, test_mi,
+TESTS = [test_answers, test_width, test_files, test_expressions, test_long, test_help,
+         test_untouched, test_mi,
          test_no_program, test_helper, test_readers, test_limits, test_terminal,
          test_end, test_live, test_written, test_through_gdb, test_gdbserver, test_files_gone]
 
