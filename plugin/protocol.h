@@ -67,6 +67,11 @@ enum {
   FILES_LIMIT = 64 << 20,  /**< Bytes of "info files", and of the regions. */
 };
 
+/** The exit status of a helper that got no more memory. */
+enum {
+  HELPER_NO_MEMORY = 9
+};
+
 #define TRIGGER_RUN 'r'
 #define TRIGGER_AGAIN 'a' /**< Run it again: what it asked for is there. */
 #define TRIGGER_QUIT 'q'  /**< Behave as if the user had pressed Ctrl-C. */

@@ -34,6 +34,7 @@ enum {
   PROGRESS_MILLISECONDS = 100,
   TEST_SECONDS = 60,
   VALUE_LIMIT = 16, /**< Expressions in one command. */
+  ADDRESS_BITS = 47, /**< Of what a process may have. */
   LINE_LIMIT = 5000, /**< Of an answer: gdb prints slowly. */
 };
 
@@ -269,6 +270,8 @@ static enum command_status answer(struct server *server,
   session->evaluated_count = server->value_count;
   if (is_tested("MUPPY_TEST_CRASH", request))
     abort();
+  if (is_tested("MUPPY_TEST_MEMORY", request))
+    free(must_alloc(PTRDIFF_MAX));
   if (is_tested("MUPPY_TEST_SLOW", request) && !work_slowly(server))
     return COMMAND_CANCELED;
   enum command_status status = prepare(server);
@@ -417,21 +420,37 @@ static void respond_failure(const char *reason) {
     end_process();
 }
 
-/** Takes the value that gdb was asked for: an integer or pointer of at most
- * 8 bytes, in this machine's order.  False when there is none. */
-static bool take_value(struct server *server) {
-  size_t length;
-  char *bytes = file_text(HELPER_FD_VALUE, sizeof(uint64_t), &length);
+/** Why a value of LENGTH bytes is no address, or NULL.  gdb says no more of it
+ * than its bytes: one byte is what it writes for "void", too. */
+static const char *refuse_value(const char *bytes, size_t length,
+                                uint64_t value) {
+  if (!bytes || length == 0)
+    return "the expression is no address: its value is longer than 8 bytes";
+  if (length != sizeof(uint32_t) && length != sizeof(uint64_t))
+    return "the expression is no address: its value is void or has not the "
+           "length of a number or pointer";
+  if (value >> ADDRESS_BITS)
+    return "the expression is no address: its value is too big, as that of a "
+           "floating-point number is";
+  return NULL;
+}
 
-  if (!bytes || length == 0 || server->value_count == VALUE_LIMIT) {
-    free(bytes);
-    return false;
-  }
-  uint64_t *value = &server->values[server->value_count++];
-  *value = 0;
-  memcpy(value, bytes, length);
+/** Takes the value that gdb was asked for: an integer or pointer of at most
+ * 8 bytes, in this machine's order.  Returns why it is none, or NULL. */
+static const char *take_value(struct server *server) {
+  size_t length;
+  uint64_t value = 0;
+  char *bytes = file_text(HELPER_FD_VALUE, sizeof value, &length);
+
+  if (bytes)
+    memcpy(&value, bytes, length);
+  const char *reason = refuse_value(bytes, length, value);
   free(bytes);
-  return true;
+  if (!reason && server->value_count == VALUE_LIMIT)
+    reason = "there are too many expressions in one command";
+  if (!reason)
+    server->values[server->value_count++] = value;
+  return reason;
 }
 
 static void run(struct server *server, const struct message *message) {
@@ -448,10 +467,12 @@ static void run(struct server *server, const struct message *message) {
   if (message->length == 0) {
     server->asked = QUESTION_NONE;
     server->value_count = 0;
-  } else if (server->asked == QUESTION_VALUE && !take_value(server)) {
-    respond_failure("the expression is no address: its value is longer than "
-                    "8 bytes");
-    return;
+  } else if (server->asked == QUESTION_VALUE) {
+    const char *reason = take_value(server);
+    if (reason) {
+      respond_failure(reason);
+      return;
+    }
   }
   /* Names of files are relative to where gdb is. */
   snprintf(directory, sizeof directory, "/proc/%d/cwd", (int)message->address);
@@ -474,6 +495,7 @@ _Noreturn static void serve(struct server *server) {
   if (window == MAP_FAILED)
     end_process();
   server->window = window;
+  must_status = HELPER_NO_MEMORY;
   server->reader = (struct pyheap_reader){server, read_memory};
   server->progress = (struct pyheap_progress){server, show_progress};
   for (;;) {

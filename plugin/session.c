@@ -144,6 +144,14 @@ void session_close(struct session *session) {
   session->evaluate = NULL;
 }
 
+/** Whether the operands argv[1..COUNT] hold nothing but blanks. */
+static bool is_blank(int count, char **argv) {
+  for (int i = 1; i <= count; i++)
+    if (argv[i][strspn(argv[i], " \t\n")])
+      return false;
+  return true;
+}
+
 enum command_status session_address(struct session *session, int count,
                                     char **argv, uint64_t *ret) {
   cleanup_buffer struct buffer expression = {0};
@@ -155,6 +163,9 @@ enum command_status session_address(struct session *session, int count,
     return session_fail(session, COMMAND_USAGE,
                         "%s: one address, please; '%s' is too much", argv[0],
                         argv[2]);
+  if (is_blank(count, argv))
+    return session_fail(session, COMMAND_USAGE,
+                        "%s: the address is empty", argv[0]);
   if (count == 1 && parse_address(argv[1], ret))
     return COMMAND_OK;
   if (!session->gdb)

@@ -103,6 +103,10 @@ static void fail_died(int wait_status) {
              "the helper program was ended by signal %d (%s); the next command "
              "starts it again",
              WTERMSIG(wait_status), name ? name : "unknown");
+  } else if (WEXITSTATUS(wait_status) == HELPER_NO_MEMORY) {
+    snprintf(reason, sizeof reason,
+             "out of memory: the helper program got no more; the next command "
+             "starts it again");
   } else {
     snprintf(reason, sizeof reason,
              "the helper program ended with status %d; the next command starts "

@@ -8,13 +8,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+int must_status = 1;
+
 void *must_realloc(void *old, size_t size) {
   void *memory = realloc(old, size ? size : 1);
 
   if (memory)
     return memory;
   fputs("muppy: out of memory\n", stderr);
-  exit(1);
+  exit(must_status);
 }
 
 void *must_alloc(size_t size) {

@@ -9,6 +9,9 @@
 
 #include <stddef.h>
 
+/** The exit status of a program that ran out of memory; 1 unless changed. */
+extern int must_status;
+
 /** malloc(), realloc() and strdup() that never return NULL. */
 __attribute__((malloc, returns_nonnull)) void *must_alloc(size_t size);
 __attribute__((returns_nonnull)) void *must_realloc(void *old, size_t size);

@@ -250,6 +250,12 @@ def test_expressions(session):
     status, out = session.batch(["set $parts = {1, 2, 3, 4}", "muppy object $parts"])
     session.check("a value that is no address", status == 1
                   and "longer than 8 bytes" in out, out)
+    for expression, words in [("1.5", "floating-point"), ("$_exitcode", "void"),
+                              ("(char)1", "void or has not"), ("''", "address is empty"),
+                              ('" "', "address is empty")]:
+        status, out = session.batch(["muppy refs " + expression])
+        session.check("no address: " + expression, status == 1
+                      and re.search("muppy: .*" + words, out), out)
 
 
 def test_long(session):
@@ -360,6 +366,8 @@ def test_helper(session):
     crash = {"MUPPY_TEST_CRASH": "summary"}
     rerun("helper crashed", ["muppy summary"],
           ["muppy: the helper program was ended by signal 6"], crash)
+    rerun("helper out of memory", ["muppy summary"], ["muppy: out of memory"],
+          {"MUPPY_TEST_MEMORY": "summary"})
     slow = {"MUPPY_TEST_SLOW": "summary"}
     rerun("helper killed during a command",
           [KILL.replace("shell ", "shell (sleep 1; ", 1) + ") &", "muppy summary"],
