@@ -124,6 +124,27 @@ static struct pyheap_error *open_heap(struct pyheap *heap,
   return runtime_find(heap);
 }
 
+/** Tells with ERROR what the core file lacks, which may be the reason. */
+static struct pyheap_error *add_damage(const struct memory *memory,
+                                       struct pyheap_error *error) {
+  struct pyheap_error *whole;
+  size_t count = memory->damage_count;
+
+  if (!count || error->code == PYHEAP_ERROR_NO_MEMORY ||
+      error->code == PYHEAP_ERROR_CANCELED)
+    return error;
+  /* The last is about how much is missing, the first about what. */
+  if (count == 1)
+    whole = error_create(error->code, error->address, "%s; note: %s",
+                         error->message, memory->notes[0]);
+  else
+    whole = error_create(error->code, error->address, "%s; note: %s; %s",
+                         error->message, memory->notes[0],
+                         memory->notes[count - 1]);
+  pyheap_error_destroy(error);
+  return whole;
+}
+
 struct pyheap_error *pyheap_open(const struct pyheap_target *target,
                                  struct pyheap **ret) {
   struct pyheap *heap = calloc(1, sizeof *heap);
@@ -131,6 +152,7 @@ struct pyheap_error *pyheap_open(const struct pyheap_target *target,
     return &error_no_memory;
   struct pyheap_error *error = open_heap(heap, target);
   if (error) {
+    error = add_damage(&heap->memory, error);
     pyheap_close(heap);
     return error;
   }

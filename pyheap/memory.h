@@ -70,6 +70,7 @@ struct memory {
   const char *exe;         /**< The program's path on this machine, or NULL. */
   char **notes;            /**< Lines to tell the user. */
   size_t note_count;
+  size_t damage_count;     /**< The first so many tell what the core lacks. */
 
   /* Private. */
   uint32_t *chunks[2048];
@@ -197,6 +198,10 @@ struct pyheap_error *memory_note(struct memory *memory, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 /** Sorts, merges and indexes the ranges.  Once, after the last memory_add(). */
 struct pyheap_error *memory_finish(struct memory *memory);
+/** Lists the program at PATH as mapped where its own headers say, for a core
+ * that does not tell which files were.  Before the ranges are added. */
+struct pyheap_error *memory_list_program(struct memory *memory,
+                                         const char *path);
 /** Adds the bytes of the files mapped in the target, where they are on this
  * machine and are the same by build-id.  Before memory_finish().  Errors: OS,
  * MISMATCH (target->exe is another program), NO_MEMORY. */

@@ -291,6 +291,8 @@ struct pyheap_error *memory_open_core(struct memory *memory,
   for (size_t i = 0; i < count; i++)
     if (segments[i].p_type == PT_NOTE)
       TRY(read_notes(memory, &core, &segments[i]));
+  if (!memory->file_count && target->exe)
+    TRY(memory_list_program(memory, target->exe));
   for (size_t i = 0; i < count; i++)
     if (segments[i].p_type == PT_LOAD)
       TRY(add_segment(memory, &core, &segments[i], &left, &cut));
@@ -300,6 +302,7 @@ struct pyheap_error *memory_open_core(struct memory *memory,
                     "the core file is truncated: %llu bytes of memory are "
                     "missing; answers leave out what was there",
                     (unsigned long long)cut));
+  memory->damage_count = memory->note_count;
   TRY(memory_fill_from_files(memory, target));
   return memory_finish(memory);
 }

@@ -241,11 +241,51 @@ static struct pyheap_error *fill_from_file(struct memory *memory,
   return NULL;
 }
 
+/** Where a program is that is not linked to fixed addresses, the address where
+ * it starts tells.  False when unknown. */
+static bool find_bias(const struct memory *memory, const struct image *image,
+                      uint64_t *bias) {
+  const Elf64_Ehdr *header = (const Elf64_Ehdr *)image->bytes;
+
+  *bias = 0;
+  if (header->e_type == ET_EXEC)
+    return true;
+  if (memory->entry) {
+    *bias = memory->entry - header->e_entry;
+    return true;
+  }
+  return false;
+}
+
+struct pyheap_error *memory_list_program(struct memory *memory,
+                                         const char *path) {
+  struct image image;
+  size_t count = 0;
+  uint64_t bias, end;
+
+  TRY(map_file(memory, path, &image));
+  const Elf64_Phdr *segments = image_segments(&image, &count);
+  if (!segments || !find_bias(memory, &image, &bias))
+    return NULL;
+  for (size_t i = 0; i < count; i++) {
+    uint64_t start = segments[i].p_vaddr & ~4095ull;
+    if (segments[i].p_type == PT_LOAD &&
+        !__builtin_add_overflow(segments[i].p_vaddr, segments[i].p_filesz,
+                                &end))
+      TRY(memory_add_file(memory, bias + start,
+                          bias + ((end + 4095) & ~4095ull),
+                          segments[i].p_offset & ~4095ull, path));
+  }
+  if (!memory->entry)
+    memory->entry = bias + ((const Elf64_Ehdr *)image.bytes)->e_entry;
+  return memory_note(memory, "the core does not say which files were mapped; "
+                             "only the program itself was used");
+}
+
 struct pyheap_error *
 memory_fill_from_files(struct memory *memory,
                        const struct pyheap_target *target) {
   size_t unchecked = 0;
-
   for (size_t first = 0, end; first < memory->file_count; first = end) {
     for (end = first + 1; end < memory->file_count; end++)
       if (!same_file(&memory->files[first], &memory->files[end]))

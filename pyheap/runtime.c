@@ -115,8 +115,9 @@ static struct pyheap_error *find_file(struct pyheap *heap,
                       memory->file_count
                           ? "no CPython runtime (_PyRuntime) in any of the "
                             "files the target maps"
-                          : "no CPython runtime found: the target names no "
-                            "mapped files");
+                          : "no CPython runtime found: the target does not say "
+                            "which files are mapped; give the program with "
+                            "--exe (in gdb: file)");
 }
 
 /* Version ----------------------------------------------------------------- */

@@ -144,6 +144,37 @@ def test_truncated(results, core, directory):
                           % (status, said[-300:]))
 
 
+def test_lost_notes(results, python, core, directory):
+    """What a core cut at its end lacks first, or one without notes."""
+    size = os.path.getsize(core.path)
+    path = os.path.join(directory, "lost")
+    with open(core.path, "rb") as whole, open(path, "wb") as part:
+        part.write(whole.read(size // 2))
+    for where in ([], ["--exe=" + python]):
+        said = common.run([common.MUPPY, "--core=" + path, *where, "info"])
+        results.check("half of a core file: the message tells",
+                      said.returncode == 0 or "the core file is truncated" in said.stdout,
+                      said.stdout[-500:])
+    with open(core.path, "rb") as whole:
+        content = bytearray(whole.read())
+    start, = struct.unpack_from("<Q", content, 32)
+    for header in range(start, start + 56 * struct.unpack_from("<H", content, 56)[0], 56):
+        if struct.unpack_from("<I", content, header) == (4,):  # PT_NOTE
+            struct.pack_into("<I", content, header, 0)
+    with open(path, "wb") as part:
+        part.write(content)
+    status, said = ask(path, ["summary"])
+    results.check("no notes, no program", status == 3 and "--exe" in said, said)
+    with open(python, "rb") as file:
+        if file.read(17)[16] != 2:  # ET_EXEC
+            results.skip("no notes, the program", "it has no fixed addresses")
+            return
+    total = ask(core.path, ["summary"])[1].split("\n")[-2]
+    said = common.run([common.MUPPY, "--core=" + path, "--exe=" + python, "summary"])
+    results.check("no notes, the program", total in said.stdout,
+                  total + said.stdout[-500:])
+
+
 def test_random(results, options, core, directory):
     if not os.access(RANDOM, os.X_OK):
         results.skip("random damage", "make check builds %s" % RANDOM)
@@ -187,6 +218,7 @@ def main():
             core = make_core(python, directory)
             test_objects(results, core, load_objects(core))
             test_truncated(results, core, directory)
+            test_lost_notes(results, python, core, directory)
             test_random(results, options, core, directory)
         except Failure as failure:
             results.check("damage", False, str(failure))
