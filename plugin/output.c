@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <libgen.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -12,10 +13,20 @@
 
 #include "session.h"
 
+enum {
+  OWN_PATH = 32
+};
+
 static enum command_status fail_write(struct session *session, const char *path,
                                       int error) {
   return session_fail(session, COMMAND_FAILED, "cannot write %s: %s",
                       path ? path : "the answer", strerror(error));
+}
+
+/** What the kernel calls the open file FD; returns TO. */
+static const char *own_path(char *to, int fd) {
+  snprintf(to, OWN_PATH, "/proc/self/fd/%d", fd);
+  return to;
 }
 
 static enum command_status fail_exists(struct session *session,
@@ -35,6 +46,30 @@ static char *expand_home(const struct session *session, const char *path) {
   }
   buffer_add(&text, path);
   return buffer_take(&text);
+}
+
+/** Opens a file without a name in the output's directory: however this process
+ * ends, nothing is left of it.  -1 where the file system has no such files, or
+ * nobody could name it later. */
+static int open_nameless(const struct output *output, mode_t mode) {
+  char *path = must_copy(output->path), own[OWN_PATH];
+  int fd = open(dirname(path), O_TMPFILE | O_WRONLY | O_CLOEXEC, mode);
+
+  free(path);
+  if (fd < 0 || access(own_path(own, fd), F_OK) == 0)
+    return fd;
+  close(fd);
+  return -1;
+}
+
+/** Opens what is no regular file: a device, or a pipe, which somebody must read
+ * already. */
+static int open_special(const char *path) {
+  int fd = open(path, O_WRONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+
+  if (fd >= 0)
+    fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) & ~O_NONBLOCK);
+  return fd;
 }
 
 /** Opens a new file beside the output's path. */
@@ -92,15 +127,24 @@ enum command_status output_open(struct session *session, const char *path,
   }
   if (exists && !S_ISREG(existing.st_mode)) {
     /* A device, a pipe: nothing to lose, and nothing to rename. */
-    fd = open(output.path, O_WRONLY | O_CLOEXEC);
+    fd = open_special(output.path);
   } else {
     resolve(&output);
-    fd = open_temporary(&output, exists ? existing.st_mode & 0777 : 0666);
+    mode_t mode = exists ? existing.st_mode & 0777 : 0666;
+    fd = open_nameless(&output, mode);
+    output.nameless = fd >= 0;
+    if (fd < 0)
+      fd = open_temporary(&output, mode);
   }
   if (fd >= 0)
     output.file = fdopen(fd, "w");
   if (!output.file) {
-    status = fail_write(session, output.path, errno);
+    if (errno == ENXIO)
+      status = session_fail(session, COMMAND_FAILED,
+                            "cannot write %s: nobody reads that pipe or socket",
+                            output.path);
+    else
+      status = fail_write(session, output.path, errno);
     if (fd >= 0)
       close(fd);
     if (output.temporary)
@@ -110,6 +154,29 @@ enum command_status output_open(struct session *session, const char *path,
   }
   *ret = output;
   return COMMAND_OK;
+}
+
+/** Names the file without a name; 0 or an errno.  A link never replaces what is
+ * there, so for that it gets another name first. */
+static int name_file(struct output *output) {
+  char own[OWN_PATH];
+  int fd = fileno(output->file);
+
+  for (unsigned attempt = 0;; attempt++) {
+    struct buffer name = {0};
+    buffer_add(&name, output->path);
+    if (output->force)
+      buffer_format(&name, ".%ld-%u.tmp", (long)getpid(), attempt);
+    int error = linkat(AT_FDCWD, own_path(own, fd), AT_FDCWD, name.bytes,
+                       AT_SYMLINK_FOLLOW)
+                    ? errno
+                    : 0;
+    if (!error && output->force)
+      output->temporary = buffer_take(&name);
+    buffer_deinit(&name);
+    if (!output->force || error != EEXIST || attempt == 100)
+      return error;
+  }
 }
 
 /** Gives the finished file its name; 0 or an errno. */
@@ -147,6 +214,8 @@ enum command_status output_close(struct session *session, struct output *output,
       status = fail_write(session, NULL, error);
     return status;
   }
+  if (!error && status == COMMAND_OK && output->nameless)
+    error = name_file(output);
   if (fclose(output->file) && !error)
     error = errno;
   if (!error && status == COMMAND_OK && output->temporary)

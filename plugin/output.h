@@ -3,8 +3,8 @@
  * @file
  * Where an answer goes: the session's screen or the file of -output.
  *
- * A file is written beside its final place and renamed when all is written, so
- * that a failure leaves what was there before.
+ * A file is written without a name, or beside its final place, and put there
+ * when all is written, so that a failure leaves what was there before.
  */
 #ifndef MUPPY_OUTPUT_H
 #define MUPPY_OUTPUT_H
@@ -16,6 +16,7 @@ struct output {
   int width;       /**< Columns; 0 (unlimited) in a file. */
   char *path;      /**< Of the file, or NULL for the session's screen. */
   char *temporary; /**< What is written, or NULL to write in place. */
+  bool nameless;   /**< It gets a name when it is complete. */
   bool force;
   int error; /**< Set by a writer that met an error: its errno. */
 };

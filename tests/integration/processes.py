@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The program muppy and live processes: stopped, read, let go.
+"""The program muppy, live processes and files: what it leaves behind.
 
 See common.py for the environment.
 """
@@ -31,6 +31,13 @@ import ctypes, threading, time
 threading.Thread(target=time.sleep, args=(100,)).start()
 print("ready", flush=True)
 ctypes.CDLL(None).pthread_exit(None)
+"""
+
+FILLED = """
+import time
+filled = [object() for number in range(100000)]
+print("ready", flush=True)
+time.sleep(100)
 """
 
 # Sends its child signals that are counted while its input is open, and says how
@@ -130,6 +137,39 @@ def test_signals(results, directory):
                   re.fullmatch(r"[1-9][0-9]* sent, 0 lost", said.strip()), said)
 
 
+# Files ---------------------------------------------------------------------
+
+def test_output(results, python, directory):
+    """What of -output is there when muppy is ended, and what it refuses."""
+    process, _ = started([python, "-c", FILLED])
+    export = [MUPPY, "--pid=%d" % process.pid, "export", "-output"]
+    place = os.path.join(directory, "place")
+    os.mkdir(place)
+    path = os.path.join(place, "export")
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        for delay in (0.2, 0.4, 0.6):
+            with subprocess.Popen(export + [path, "-force"]) as asked:
+                time.sleep(delay)
+                asked.send_signal(number)
+        results.check("nothing stays behind after signal %d" % number,
+                      set(os.listdir(place)) <= {"export"}, str(os.listdir(place)))
+    new = os.path.join(place, "new")
+    for arguments, status in [([new], 0), ([new], 1), ([new, "-force"], 0)]:
+        found = run(export + arguments)
+        results.check("export -output " + " ".join(arguments[1:]),
+                      found.returncode == status and os.path.getsize(new) > 1 << 20
+                      and set(os.listdir(place)) <= {"export", "new"}, found.stdout)
+    pipe = os.path.join(directory, "unread")
+    os.mkfifo(pipe)
+    found = run(export + [pipe], seconds=30)
+    results.check("a pipe that nobody reads", found.returncode == 1
+                  and "nobody reads" in found.stdout, found.stdout)
+    found = run(["sh", "-c", '"$@" /dev/stdout | wc -c', "sh", *export])
+    results.check("-output /dev/stdout", int(found.stdout.split()[-1]) > 1 << 20,
+                  found.stdout)
+    ended(process)
+
+
 def main():
     results = Results(verbose="-v" in sys.argv)
     python = interpreter("python3.11")
@@ -141,6 +181,7 @@ def main():
         try:
             test_vfork(results, python, directory)
             test_first_thread(results, python)
+            test_output(results, python, directory)
             test_signals(results, directory)
         except (Failure, subprocess.TimeoutExpired) as failure:
             results.check("processes", False, str(failure))
