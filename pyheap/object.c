@@ -486,13 +486,9 @@ void object_visit(struct visit *visit, const struct object *object) {
 
   /* Interned strings are not kept alive by the dict that finds them: its
    * references are not counted (Objects/unicodeobject.c of 3.11,
-   * PyUnicode_InternInPlace).  Since the collector tracks all dicts, from 3.14
-   * on, it visits them all the same. */
-  bool interned = object->address == visit->heap->interned;
-  if (interned && !object_is_tracked(visit->heap, object))
-    return;
+   * PyUnicode_InternInPlace). */
   visit->object = object;
-  visit->uncounted = interned;
+  visit->uncounted = object->address == visit->heap->interned;
   visit->type_visited = false;
   visit->demote = !object_is_gc(visit->heap, object);
   visit_subtype(visit, object);

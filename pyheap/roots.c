@@ -39,6 +39,7 @@ static const struct root_member interpreter_members[] = {
     MEMBER(PyInterpreterState, audit_hooks, "audit hooks"),
     MEMBER(PyInterpreterState, errnomap, "map of errno to exceptions"),
     MEMBER(PyInterpreterState, exception_group, "ExceptionGroup"),
+    MEMBER(PyInterpreterState, interned_strings, "interned strings"),
     MEMBER(PyInterpreterState, not_shareable_error, "NotShareableError"),
     MEMBER(PyInterpreterState, warnings_context, "warnings context"),
     MEMBER(PyInterpreterState, lazy_import_func, "__lazy_import__"),
