@@ -177,6 +177,15 @@ static uint64_t sys_attribute(const struct pyheap *heap, const char *name) {
   return sysdict ? dict_lookup(heap, sysdict, name) : 0;
 }
 
+/** Whether heap->layout is as the runtime's own _Py_DebugOffsets say, which tell
+ * builds of one version apart.  Before 3.13 there are none. */
+static bool layout_agrees(const struct pyheap *heap, bool exact) {
+  uint64_t size = 1024; /* Those of 3.15 have 888 bytes. */
+  const uint8_t *head = memory_at(&heap->memory, heap->runtime, size);
+  return !head || layout_contradiction(heap->layout, head, size, exact) ==
+                      FACT_COUNT;
+}
+
 /** Whether the target is as heap->layout has it: type(type) is type, and
  * sys.hexversion and sys.abiflags, reached by way of a dozen of its facts, say
  * that this is the version and the build. */
@@ -215,30 +224,46 @@ static void list_supported(char *list, size_t size) {
   }
 }
 
-/** Tries the layouts of the stated version, or all where none is stated: those
- * up to 3.10 say their version nowhere but in sys. */
+/** Whether a layout is to be tried: those of the stated version that agree with
+ * what the runtime says of itself, then those made for neighbours of the very
+ * version, which may be longer; or all up to 3.10 where no version is stated,
+ * for these say it nowhere but in sys. */
+static bool layout_may_fit(const struct pyheap *heap, uint32_t stated,
+                           bool free_threaded, bool exact) {
+  const struct layout *layout = heap->layout;
+  if (!stated)
+    return exact && layout->version < 0x030b;
+  return layout_is_for(layout, stated, free_threaded) &&
+         (exact || layout_in_range(layout, stated)) &&
+         layout_agrees(heap, exact);
+}
+
 static struct pyheap_error *find_layout(struct pyheap *heap,
                                         const struct found *found) {
   bool free_threaded;
   uint32_t stated = stated_version(heap, found, &free_threaded), hexversion;
   char supported[128];
+  size_t count = 0;
   bool known = false;
 
+  while (layouts[count])
+    count++;
   list_supported(supported, sizeof supported);
-  for (const struct layout *const *layout = layouts; *layout; layout++) {
-    if (stated ? !layout_is_for(*layout, stated, free_threaded)
-               : (*layout)->version >= 0x030b)
-      continue;
-    known = true;
-    heap->layout = *layout;
+  for (size_t i = 0; i < 2 * count; i++) {
+    bool exact = i < count;
+    const struct layout *layout = heap->layout = layouts[i % count];
+    known |= stated && layout_is_for(layout, stated, free_threaded);
     types_forget(heap);
-    if (!layout_fits(heap, &hexversion) || (stated && hexversion != stated))
+    if (!layout_may_fit(heap, stated, free_threaded, exact) ||
+        !layout_fits(heap, &hexversion) || (stated && hexversion != stated))
       continue;
     write_version(&heap->info, hexversion);
-    heap->info.debug = (*layout)->debug;
-    heap->info.free_threaded = (*layout)->free_threaded;
+    heap->info.debug = layout->debug;
+    heap->info.free_threaded = layout->free_threaded;
     heap->info.recognised =
-        "symbol _PyRuntime; sys.hexversion and sys.abiflags agree";
+        exact ? "symbol _PyRuntime; sys.hexversion and sys.abiflags agree"
+              : "symbol _PyRuntime; sys.hexversion and sys.abiflags agree; a "
+                "micro version that was not tried, by its own description";
     return NULL;
   }
   if (!stated)

@@ -181,6 +181,9 @@ case ${1-} in
 esac
 
 mkdir -p "$logs" || exit
+# One at a time, for the suites hold one tree each.
+exec 9>"$cache/lock"
+flock 9
 table=$(mktemp)
 trap 'rm -f "$table"' EXIT
 printf 'interpreter\tversion\tlayout\tobjects\texact\trefcounts\ttests\n' >"$table"

@@ -59,9 +59,12 @@ bool layout_is_for(const struct layout *layout, uint32_t hexversion,
 bool layout_in_range(const struct layout *layout, uint32_t hexversion);
 /** The first fact of LAYOUT that is not as the _Py_DebugOffsets in the first
  * SIZE bytes of a _PyRuntime say (3.13 and later), FACT_COUNT when all are.
- * Members that lie behind SIZE or that the version lacks contradict nothing. */
+ * Members that lie behind SIZE or that the version lacks contradict nothing;
+ * nor, unless EXACT, do the sizes of the runtime and of an interpreter, which
+ * micro versions extend at their ends. */
 enum fact layout_contradiction(const struct layout *layout,
-                               const uint8_t *runtime, uint64_t size);
+                               const uint8_t *runtime, uint64_t size,
+                               bool exact);
 /** The layouts there are: NULL behind the last. */
 extern const struct layout *const layouts[];
 /** "PyListObject", "ob_item" (or "" for the size) of a fact. */

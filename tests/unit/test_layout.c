@@ -30,7 +30,8 @@ static size_t candidates(uint32_t hexversion, bool free_threaded,
 static void test_find(void **state) {
   (void)state;
   const struct layout *layout = NULL;
-  assert_int_equal(candidates(0x030b02f0, false, &layout), 2);
+  /* Release, debug, Py_TRACE_REFS. */
+  assert_int_equal(candidates(0x030b02f0, false, &layout), 3);
   assert_int_equal(layout->version, 0x030b);
 }
 
@@ -54,7 +55,8 @@ static void test_each_is_named(void **state) {
   }
 }
 
-/** An offset lies within its struct, where the struct's size is a fact. */
+/** An offset lies within its struct, where the struct's size is a fact.  The
+ * exceptions follow the struct, in the larger _PyThreadStateImpl. */
 static void test_offsets_inside(void **state) {
   (void)state;
   for (size_t i = 0; layouts[i]; i++)
@@ -64,7 +66,8 @@ static void test_offsets_inside(void **state) {
         continue;
       assert_true(limit > 0);
       for (int fact = 0; fact < FACT_COUNT; fact++)
-        if (*fact_member(fact) &&
+        if (*fact_member(fact) && fact != FACT_PyThreadState__asyncio_running_loop &&
+            fact != FACT_PyThreadState__asyncio_running_task &&
             !strcmp(fact_structure(fact), fact_structure(size)))
           /* Arrays of variable length begin at the end. */
           assert_in_range(layouts[i]->facts[fact] + 1, 0, limit + 1);
@@ -85,6 +88,57 @@ static void test_eternal(void **state) {
   }
 }
 
+/** Ranges of versions that make sense. */
+static void test_ranges(void **state) {
+  (void)state;
+  for (size_t i = 0; layouts[i]; i++) {
+    const struct layout *layout = layouts[i];
+    assert_int_equal(layout->hex_first >> 16, layout->version);
+    assert_int_equal(layout->hex_last >> 16, layout->version);
+    assert_true(layout_in_range(layout, layout->hex_first));
+    assert_true(layout_in_range(layout, layout->hex_last));
+    assert_false(layout_in_range(layout, layout->hex_first - 1));
+    assert_false(layout_in_range(layout, layout->hex_last + 1));
+  }
+}
+
+/** The words with which a runtime of this layout describes itself. */
+static void describe(const struct layout *layout, uint64_t *words) {
+#define FACT_SELF(group, member, structure, fact)                              \
+  if (layout->facts[FACT__Py_DebugOffsets__##group##_##member] >= 0)           \
+    words[layout->facts[FACT__Py_DebugOffsets__##group##_##member] / 8] =      \
+        (uint64_t)layout->facts[FACT_##structure##__##fact];
+#include "pyheap/layout/facts_self.def"
+#undef FACT_SELF
+}
+
+/** A layout is held against what a runtime says of itself, from 3.13 on. */
+static void test_contradiction(void **state) {
+  (void)state;
+  for (size_t i = 0; layouts[i]; i++) {
+    const struct layout *layout = layouts[i];
+    uint64_t words[128] = {0};
+    const uint8_t *bytes = (const uint8_t *)words;
+    describe(layout, words);
+    assert_int_equal(layout_contradiction(layout, bytes, sizeof words, true),
+                     FACT_COUNT);
+    int32_t gc = OFFSET(layout, _Py_DebugOffsets, gc_size);
+    int32_t size = OFFSET(layout, _Py_DebugOffsets, runtime_state_size);
+    if (layout->version < 0x030d) {
+      assert_int_equal(gc, FACT_ABSENT);
+      continue;
+    }
+    words[size / 8] += 8;
+    assert_int_equal(layout_contradiction(layout, bytes, sizeof words, true),
+                     FACT_pyruntimestate__SIZE);
+    assert_int_equal(layout_contradiction(layout, bytes, sizeof words, false),
+                     FACT_COUNT);
+    words[gc / 8] += 8;
+    assert_int_equal(layout_contradiction(layout, bytes, sizeof words, false),
+                     FACT__gc_runtime_state__SIZE);
+  }
+}
+
 int main(void) {
   const struct CMUnitTest layout[] = {
       cmocka_unit_test(test_find),
@@ -92,6 +146,8 @@ int main(void) {
       cmocka_unit_test(test_each_is_named),
       cmocka_unit_test(test_offsets_inside),
       cmocka_unit_test(test_eternal),
+      cmocka_unit_test(test_ranges),
+      cmocka_unit_test(test_contradiction),
   };
   return cmocka_run_group_tests(layout, NULL, NULL);
 }
