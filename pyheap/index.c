@@ -166,9 +166,15 @@ static void turn_round(struct pyheap *heap, const struct piece *pieces,
 static uint32_t *keep_plausible(struct pyheap *heap, uint32_t object,
                                 uint64_t start, uint64_t end, uint32_t *out) {
   int64_t room = INT64_MAX;
-  bool counted = heap_refcount_known(heap, object, &room), guessed = false;
+  uint64_t certain = 0;
   for (uint64_t i = start; i < end; i++)
-    room -= !(heap->in_sources[i] & PROBABLE);
+    certain += !(heap->in_sources[i] & PROBABLE);
+  if (certain == end - start) {
+    memmove(out, heap->in_sources + start, certain * sizeof *out);
+    return out + certain;
+  }
+  bool counted = heap_refcount_known(heap, object, &room), guessed = false;
+  room -= (int64_t)certain;
   for (uint64_t i = start; i < end; i++) {
     uint32_t source = heap->in_sources[i];
     if (!(source & PROBABLE)) {

@@ -98,8 +98,17 @@ uint64_t heap_bit_address(const struct pyheap *heap, uint64_t bit) {
   return (found->start / MEMORY_GRANULE + bit - found->bit) * MEMORY_GRANULE;
 }
 
-uint64_t heap_number_address(const struct pyheap *heap, uint32_t number) {
+/** The word that holds the bit of object NUMBER.  Who asks for one number often
+ * asks for the next: the search begins where the last one ended. */
+static uint64_t find_word(const struct pyheap *heap, uint32_t number) {
+  enum { NEAR = 64 };
+  static __thread uint64_t last;
   uint64_t low = 0, high = mark_words(heap);
+
+  if (last < high && heap->ranks[last] <= number)
+    for (uint64_t word = last; word < high && word < last + NEAR; word++)
+      if (heap->ranks[word + 1] > number)
+        return last = word;
   while (high - low > 1) {
     uint64_t middle = low + (high - low) / 2;
     if (heap->ranks[middle] <= number)
@@ -107,8 +116,13 @@ uint64_t heap_number_address(const struct pyheap *heap, uint32_t number) {
     else
       high = middle;
   }
-  uint64_t marks = heap->marks[low];
-  for (uint32_t skip = number - heap->ranks[low]; skip; skip--)
+  return last = low;
+}
+
+uint64_t heap_number_address(const struct pyheap *heap, uint32_t number) {
+  uint64_t word = find_word(heap, number);
+  uint64_t marks = heap->marks[word];
+  for (uint32_t skip = number - heap->ranks[word]; skip; skip--)
     marks &= marks - 1;
-  return heap_bit_address(heap, 64 * low + (unsigned)__builtin_ctzll(marks));
+  return heap_bit_address(heap, 64 * word + (unsigned)__builtin_ctzll(marks));
 }
