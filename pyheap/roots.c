@@ -287,13 +287,15 @@ static void visit_thread(struct visit *visit, uint64_t thread) {
 /* What the program's static memory holds ----------------------------------- */
 
 /** Whether the object at ADDRESS is a type that no class statement and no
- * PyType_Spec made.  C code points to these without owning them. */
-static bool is_static_type(const struct pyheap *heap, uint64_t address) {
+ * PyType_Spec made, and is immortal.  C code points to such types everywhere;
+ * where they have a count, that tells which pointers own them (the PyExc_*
+ * variables do up to 3.10). */
+static bool is_immortal_type(const struct pyheap *heap, uint64_t address) {
   struct object object;
   const char *why;
   return object_load(heap, address, &object, &why) &&
          (object.type->flags & TPFLAGS_TYPE_SUBCLASS) &&
-         !object_is_gc(heap, &object);
+         !object_is_gc(heap, &object) && heap_refcount(heap, address) < 0;
 }
 
 /** C variables of the program and its libraries: words that are addresses of
@@ -330,7 +332,7 @@ static void scan_static(struct visit *visit,
     }
     uint64_t target = load_u64(bytes);
     if (target && heap_is_object(heap, target) &&
-        !is_static_type(heap, target))
+        !is_immortal_type(heap, target))
       visit_reference(visit, target, PYHEAP_PROBABLE, PYHEAP_NAME_STATIC,
                       address);
     address += 8;
