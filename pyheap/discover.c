@@ -190,9 +190,43 @@ static void discover(struct worker *worker, uint64_t address) {
     worker->out_of_memory = true;
 }
 
+/** Notes that an object refers to what is none. */
+static void check_references(struct visit *visit) {
+  bool *sound = visit->context;
+  for (size_t i = 0; i < visit->count; i++) {
+    const struct pyheap_reference *reference = &visit->references[i];
+    struct object target;
+    const char *why;
+    if (reference->kind != PYHEAP_PROBABLE &&
+        !object_load(visit->heap, reference->target, &target, &why))
+      *sound = false;
+  }
+  visit->stop = !*sound;
+}
+
+/** Whether what a probable reference leads to has references that make sense:
+ * chance makes headers of objects, but hardly more. */
+static bool is_sound(const struct pyheap *heap, uint64_t address) {
+  bool sound = true;
+  struct object object;
+  const char *why;
+  struct visit visit = {
+      .heap = heap, .flush = check_references, .context = &sound};
+  if (!object_load(heap, address, &object, &why))
+    return false;
+  object_visit(&visit, &object);
+  return sound;
+}
+
 static void discover_all(struct visit *visit) {
-  for (size_t i = 0; i < visit->count; i++)
-    discover(visit->context, visit->references[i].target);
+  for (size_t i = 0; i < visit->count; i++) {
+    const struct pyheap_reference *reference = &visit->references[i];
+    if (reference->kind == PYHEAP_PROBABLE &&
+        !heap_is_marked(visit->heap, reference->target) &&
+        !is_sound(visit->heap, reference->target))
+      continue;
+    discover(visit->context, reference->target);
+  }
 }
 
 static bool grow_totals(struct worker *worker, uint32_t index) {
@@ -424,7 +458,8 @@ static void consider_block(void *context, uint64_t start, uint64_t size) {
   if (mark_any(heap, start, size < 64 ? size : 64))
     return;
   uint64_t object = allocator_object_in(heap, start, size);
-  if (!object || heap_is_marked(heap, object) || worker->out_of_memory)
+  if (!object || heap_is_marked(heap, object) || worker->out_of_memory ||
+      !is_sound(heap, object))
     return;
   discover(worker, object);
   drain(worker);
