@@ -5,6 +5,7 @@
  */
 #include "config.h"
 
+#include "heap.h"
 #include "known_modules.h"
 
 /* _elementtree ------------------------------------------------------------ */
@@ -128,9 +129,13 @@ void visit_pickle_data(struct visit *visit, const struct object *object) {
 }
 
 /* The memo keeps every object written alive; its values are numbers.  Visited
- * since 3.12 (Modules/_pickle.c, Pickler_traverse, Unpickler_traverse). */
-static enum pyheap_reference_kind memo_kind(const struct layout *layout) {
-  return layout->version >= 0x030c ? PYHEAP_VISITED : PYHEAP_OWNED;
+ * since 3.11.7 and 3.12.1 (Modules/_pickle.c, Pickler_traverse and
+ * Unpickler_traverse; bpo-41422). */
+static enum pyheap_reference_kind memo_kind(const struct pyheap *heap) {
+  uint32_t version = heap->info.hexversion;
+  bool visited = version >= 0x030c0100 ||
+                 (version >= 0x030b0700 && version < 0x030c0000);
+  return visited ? PYHEAP_VISITED : PYHEAP_OWNED;
 }
 
 void visit_pickler(struct visit *visit, const struct object *object) {
@@ -153,7 +158,7 @@ void visit_pickler(struct visit *visit, const struct object *object) {
     visit_named(visit,
                 load_member(bytes + i * (uint64_t)size,
                             OFFSET(layout, PyMemoEntry, me_key)),
-                memo_kind(layout), "memo");
+                memo_kind(heap), "memo");
 }
 
 void visit_unpickler(struct visit *visit, const struct object *object) {
@@ -161,7 +166,7 @@ void visit_unpickler(struct visit *visit, const struct object *object) {
   const uint64_t memo = FIELD(layout, object, UnpicklerObject, memo);
   if (memo)
     visit_array(visit, memo, FIELD(layout, object, UnpicklerObject, memo_size),
-                memo_kind(layout));
+                memo_kind(visit_heap(visit)));
 }
 
 /* _io ---------------------------------------------------------------------- */
