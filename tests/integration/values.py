@@ -34,6 +34,9 @@ def test(results, python, reader):
         results.check("%s: %s" % (python, name), name + ": code " in text, text)
 
 
+MARKED = re.compile(r" in \S+\?.* of static memory")
+
+
 def test_marks(results, python, reader):
     """What only looks like a reference from static memory is marked so."""
     with common.scratch() as directory:
@@ -43,11 +46,16 @@ def test_marks(results, python, reader):
             runtime = re.search(r"^_PyRuntime +(\S+)", said, re.M).group(1)
             said = reader.ask(["referents", runtime, "-limit", "unlimited"],
                               pid=fixture.pid)
-            target = re.search(r": .*?(0x[0-9a-f]+) .*\(probable\)$", said, re.M)
-            said = reader.ask(["refs", target.group(1), "-depth", "1"],
-                              pid=fixture.pid)
+            # Some of these are refuted by the counts of what they lead to.
+            targets = re.findall(r": .*?(0x[0-9a-f]+) .*\(probable\)$", said,
+                                 re.M)
+            for target in targets:
+                said = reader.ask(["refs", target, "-depth", "1"],
+                                  pid=fixture.pid)
+                if MARKED.search(said):
+                    break
     results.check(python + ": a probable reference has a question mark",
-                  re.search(r" in \S+\?.* of static memory", said), said)
+                  MARKED.search(said), said)
 
 
 def main():
