@@ -42,6 +42,8 @@ struct pyheap {
   /* The runtime: runtime.c */
   uint64_t runtime;     /**< Address of _PyRuntime. */
   const char *runtime_file; /**< The file that holds it. */
+  bool patched_by_debian; /**< 3.13 with a patch that moves the collector's lists
+                               by four bytes; another comes with it. */
   struct root *roots;
   size_t root_count;
 

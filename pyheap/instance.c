@@ -81,12 +81,9 @@ static void visit_dict_or_values(struct visit *visit,
 }
 
 bool heap_visits_managed_dict(const struct pyheap *heap) {
-  const struct layout *layout = heap->layout;
-  if (layout->version != 0x030d)
-    return layout->version > 0x030d;
-  /* Debian's 3.13 has the patch, and one that moves the collector's lists. */
-  return heap->info.hexversion >= 0x030d0600 ||
-         OFFSET(layout, _gc_runtime_state, generations) % 8 != 0;
+  if (heap->layout->version != 0x030d)
+    return heap->layout->version > 0x030d;
+  return heap->info.hexversion >= 0x030d0600 || heap->patched_by_debian;
 }
 
 /** 3.13 and later: a dict, and values at the end of the instance unless its

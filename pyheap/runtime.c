@@ -552,6 +552,17 @@ struct pyheap_error *runtime_find(struct pyheap *heap) {
   /* Types were read to read strings with; what a class is can be told now. */
   learn_subtype(heap);
   types_forget(heap);
+  heap->patched_by_debian =
+      runtime_generation(heap,
+                         word(heap, heap->runtime,
+                              RUNTIME(heap, interpreters_main)),
+                         0) %
+          8 !=
+      0;
+  if (heap->layout->free_threaded && heap->layout->version >= 0x030e)
+    TRY(memory_note(&heap->memory,
+                    "some objects of free-threaded builds from 3.14 on, "
+                    "functions above all, are not found"));
   TRY(add_root(heap, PYHEAP_ROOT_RUNTIME, heap->runtime, 0));
   return add_interpreters(heap);
 }
