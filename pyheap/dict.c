@@ -36,24 +36,18 @@ static bool read_table_size(const struct layout *layout, const uint8_t *bytes,
   return true;
 }
 
-static uint64_t word_at(const struct pyheap *heap, uint64_t address,
-                        int32_t offset) {
-  const uint8_t *bytes = heap_memory(heap, address + (uint64_t)offset, 8);
-  return bytes ? load_u64(bytes) : 0;
-}
-
 /** The address of lookdict(), a static function, which is dk_lookup of tables
  * with keys of any type until 3.10.  The dict behind object.__subclasses__()
  * is one: its keys are ints (Objects/typeobject.c, add_subclass). */
 static uint64_t general_lookup(const struct pyheap *heap) {
   const struct layout *layout = heap->layout;
-  uint64_t object = word_at(heap, heap->types.type_type,
-                            OFFSET(layout, PyTypeObject, tp_base));
+  uint64_t object = heap_word(heap, heap->types.type_type,
+                              OFFSET(layout, PyTypeObject, tp_base));
   uint64_t subclasses =
-      word_at(heap, object, OFFSET(layout, PyTypeObject, tp_subclasses));
+      heap_word(heap, object, OFFSET(layout, PyTypeObject, tp_subclasses));
   uint64_t keys =
-      word_at(heap, subclasses, OFFSET(layout, PyDictObject, ma_keys));
-  return word_at(heap, keys, OFFSET(layout, PyDictKeysObject, dk_lookup));
+      heap_word(heap, subclasses, OFFSET(layout, PyDictObject, ma_keys));
+  return heap_word(heap, keys, OFFSET(layout, PyDictKeysObject, dk_lookup));
 }
 
 /** Whether keys may be anything. */

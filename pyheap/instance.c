@@ -6,11 +6,6 @@
 #include "dict.h"
 #include "heap.h"
 
-static uint64_t read_word(const struct pyheap *heap, uint64_t address) {
-  const uint8_t *bytes = heap_memory(heap, address, 8);
-  return bytes ? load_u64(bytes) : 0;
-}
-
 /** The word that stands INDEX words before what precedes the object: its
  * PyGC_Head, which free-threaded builds do not have (pycore_object.h,
  * _PyObject_ManagedDictPointer and its like). */
@@ -19,7 +14,7 @@ static uint64_t word_before(const struct pyheap *heap,
   uint64_t gc_head = heap->layout->free_threaded
                          ? 0
                          : (uint64_t)SIZEOF(heap->layout, PyGC_Head);
-  return read_word(heap, object->address - gc_head - 8 * (uint64_t)index);
+  return heap_word(heap, object->address - gc_head - 8 * (uint64_t)index, 0);
 }
 
 /** The word of the managed dict, and in 3.11 the one of the values before it.
@@ -129,6 +124,6 @@ void visit_dict_at(struct visit *visit, const struct object *object) {
     at += (size + 7) & ~7ull;
   }
   if (at)
-    visit_dict_word(visit, read_word(visit->heap, object->address + at),
+    visit_dict_word(visit, heap_word(visit->heap, object->address + at, 0),
                     PYHEAP_VISITED);
 }

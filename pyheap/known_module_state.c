@@ -44,8 +44,7 @@ static bool load_module(const struct pyheap *heap, const struct object *object,
   const uint64_t definition = FIELD(layout, object, PyModuleObject, md_def);
   *ret = (struct module){
       .state = FIELD(layout, object, PyModuleObject, md_state),
-      .size =
-          memory_word(heap, definition, OFFSET(layout, PyModuleDef, m_size)),
+      .size = heap_word(heap, definition, OFFSET(layout, PyModuleDef, m_size)),
   };
   if (OFFSET(layout, PyModuleObject, md_state_size) >= 0) {
     /* A module may be made without a definition: Objects/moduleobject.c of
@@ -56,7 +55,7 @@ static bool load_module(const struct pyheap *heap, const struct object *object,
   if (!ret->state || (int64_t)ret->size <= 0)
     return false;
   load_name(heap,
-            memory_word(heap, definition, OFFSET(layout, PyModuleDef, m_name)),
+            heap_word(heap, definition, OFFSET(layout, PyModuleDef, m_name)),
             ret->name);
   return true;
 }
@@ -160,8 +159,8 @@ void visit_asyncio_state(struct visit *visit, const uint8_t *state) {
       return;
     }
     visit_named(visit, iterator, PYHEAP_VISITED, "spare iterator");
-    iterator = memory_word(visit_heap(visit), iterator,
-                           OFFSET(layout, futureiterobject, future));
+    iterator = heap_word(visit_heap(visit), iterator,
+                         OFFSET(layout, futureiterobject, future));
   }
 }
 
@@ -184,16 +183,14 @@ void visit_atexit_state(struct visit *visit, const uint8_t *state) {
   for (int32_t i = 0; i < count; i++) {
     const uint64_t callback = load_u64(callbacks + 8 * i);
     visit_named(
-        visit,
-        memory_word(heap, callback, OFFSET(layout, atexit_callback, func)),
+        visit, heap_word(heap, callback, OFFSET(layout, atexit_callback, func)),
         PYHEAP_VISITED, "function");
     visit_named(
-        visit,
-        memory_word(heap, callback, OFFSET(layout, atexit_callback, args)),
+        visit, heap_word(heap, callback, OFFSET(layout, atexit_callback, args)),
         PYHEAP_VISITED, "arguments");
     visit_named(
         visit,
-        memory_word(heap, callback, OFFSET(layout, atexit_callback, kwargs)),
+        heap_word(heap, callback, OFFSET(layout, atexit_callback, kwargs)),
         PYHEAP_VISITED, "keyword arguments");
   }
 }
@@ -212,9 +209,9 @@ static void visit_decimal_map(struct visit *visit, uint64_t address,
     return;
   for (unsigned i = first; i < LIMIT_CONDITIONS; i++) {
     const uint64_t row = address + i * (uint64_t)size;
-    if (!memory_word(heap, row, OFFSET(layout, DecCondMap, name)))
+    if (!heap_word(heap, row, OFFSET(layout, DecCondMap, name)))
       return;
-    visit_named(visit, memory_word(heap, row, OFFSET(layout, DecCondMap, ex)),
+    visit_named(visit, heap_word(heap, row, OFFSET(layout, DecCondMap, ex)),
                 PYHEAP_VISITED, "exception");
   }
   visit_problem(visit, "exceptions of decimal", address);
@@ -253,12 +250,12 @@ void visit_zoneinfo_state(struct visit *visit, const uint8_t *state) {
       break;
     }
     visit_named(visit,
-                memory_word(heap, node, OFFSET(layout, strong_cache_node, key)),
+                heap_word(heap, node, OFFSET(layout, strong_cache_node, key)),
                 PYHEAP_VISITED, "cached key");
-    visit_named(
-        visit, memory_word(heap, node, OFFSET(layout, strong_cache_node, zone)),
-        PYHEAP_VISITED, "cached zone");
-    node = memory_word(heap, node, OFFSET(layout, strong_cache_node, next));
+    visit_named(visit,
+                heap_word(heap, node, OFFSET(layout, strong_cache_node, zone)),
+                PYHEAP_VISITED, "cached zone");
+    node = heap_word(heap, node, OFFSET(layout, strong_cache_node, next));
   }
   const int32_t none = OFFSET(layout, zoneinfo_state, no_ttinfo);
   if (none < 0)

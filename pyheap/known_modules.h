@@ -100,10 +100,6 @@ const uint8_t *memory_array(const struct pyheap *heap, uint64_t address,
 static inline uint64_t load_member(const uint8_t *bytes, int32_t offset) {
   return offset < 0 ? 0 : load_u64(bytes + offset);
 }
-/** The pointer-sized word at ADDRESS + OFFSET; 0 when it cannot be read or
- * OFFSET is absent. */
-uint64_t memory_word(const struct pyheap *heap, uint64_t address,
-                     int32_t offset);
 /** An int of the object itself; 0 for an absent fact. */
 int32_t object_int(const struct object *object, int32_t offset);
 

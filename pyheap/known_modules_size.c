@@ -132,10 +132,10 @@ uint64_t size_element(const struct pyheap *heap, const struct object *object) {
   size += (uint64_t)SIZEOF(layout, ElementObjectExtra);
   const int32_t inside = OFFSET(layout, ElementObjectExtra, _children);
   const uint64_t children =
-      memory_word(heap, extra, OFFSET(layout, ElementObjectExtra, children));
+      heap_word(heap, extra, OFFSET(layout, ElementObjectExtra, children));
   if (children != extra + (uint64_t)inside)
     size += multiply(
-        memory_word(heap, extra, OFFSET(layout, ElementObjectExtra, allocated)),
+        heap_word(heap, extra, OFFSET(layout, ElementObjectExtra, allocated)),
         8);
   return size;
 }
@@ -169,8 +169,8 @@ static uint64_t size_with_indexes(const struct object *object, uint64_t count) {
 }
 
 static uint64_t tuple_length(const struct pyheap *heap, uint64_t address) {
-  return memory_word(heap, address,
-                     OFFSET(heap_layout(heap), PyVarObject, ob_size));
+  return heap_word(heap, address,
+                   OFFSET(heap_layout(heap), PyVarObject, ob_size));
 }
 
 uint64_t size_itertools_combinations(const struct pyheap *heap,
@@ -264,8 +264,8 @@ uint64_t size_pickler(const struct pyheap *heap, const struct object *object) {
   const uint64_t memo = FIELD(layout, object, PicklerObject, memo);
   if (memo)
     size += (uint64_t)SIZEOF(layout, PyMemoTable) +
-            multiply(memory_word(heap, memo,
-                                 OFFSET(layout, PyMemoTable, mt_allocated)),
+            multiply(heap_word(heap, memo,
+                               OFFSET(layout, PyMemoTable, mt_allocated)),
                      (uint64_t)SIZEOF(layout, PyMemoEntry));
   const uint64_t output = FIELD(layout, object, PicklerObject, output_buffer);
   if (output)
@@ -315,7 +315,7 @@ uint64_t size_struct_struct(const struct pyheap *heap,
   uint64_t code = FIELD(layout, object, PyStructObject, s_codes);
   for (int i = 0; code && i < LIMIT_CODES; i++, code += (uint64_t)step) {
     size += (uint64_t)step;
-    if (!memory_word(heap, code, OFFSET(layout, _formatcode, fmtdef)))
+    if (!heap_word(heap, code, OFFSET(layout, _formatcode, fmtdef)))
       break;
   }
   return size;

@@ -27,14 +27,6 @@ const uint8_t *memory_array(const struct pyheap *heap, uint64_t address,
   return heap_memory(heap, address, count * (uint64_t)size);
 }
 
-uint64_t memory_word(const struct pyheap *heap, uint64_t address,
-                     int32_t offset) {
-  if (!address || offset < 0)
-    return 0;
-  const uint8_t *bytes = heap_memory(heap, address + (uint64_t)offset, 8);
-  return bytes ? load_u64(bytes) : 0;
-}
-
 int32_t object_int(const struct object *object, int32_t offset) {
   if (offset < 0 || (uint64_t)offset + 4 > object->available)
     return 0;
@@ -184,13 +176,13 @@ static uint64_t ctypes_proto(struct visit *visit, const struct object *object) {
   const struct layout *layout = visit_layout(visit);
   const uint64_t dict = FIELD(layout, object, PyTypeObject, tp_dict);
   const uint64_t dict_type =
-      memory_word(heap, dict, OFFSET(layout, PyObject, ob_type));
+      heap_word(heap, dict, OFFSET(layout, PyObject, ob_type));
   const uint64_t basicsize =
-      memory_word(heap, dict_type, OFFSET(layout, PyTypeObject, tp_basicsize));
+      heap_word(heap, dict_type, OFFSET(layout, PyTypeObject, tp_basicsize));
   /* An abstract base has a plain dict. */
   if (!basicsize || basicsize != (uint64_t)SIZEOF(layout, StgDictObject))
     return 0;
-  return memory_word(heap, dict, OFFSET(layout, StgDictObject, proto));
+  return heap_word(heap, dict, OFFSET(layout, StgDictObject, proto));
 }
 
 const uint8_t *ctypes_info(const struct pyheap *heap,
@@ -269,7 +261,7 @@ static int32_t panel_user(const struct layout *layout) {
 void visit_curses_panel(struct visit *visit, const struct object *object) {
   const struct layout *layout = visit_layout(visit);
   const uint64_t panel = FIELD(layout, object, PyCursesPanelObject, pan);
-  visit_named(visit, memory_word(visit_heap(visit), panel, panel_user(layout)),
+  visit_named(visit, heap_word(visit_heap(visit), panel, panel_user(layout)),
               layout->version >= 0x030e ? PYHEAP_VISITED : PYHEAP_OWNED,
               ".userptr()");
 }
@@ -407,11 +399,11 @@ static void visit_sqlite_callback(struct visit *visit, uint64_t context,
     return;
   visit_named(
       visit,
-      memory_word(heap, context, OFFSET(layout, _callback_context, callable)),
+      heap_word(heap, context, OFFSET(layout, _callback_context, callable)),
       PYHEAP_VISITED, name);
   visit_named(
       visit,
-      memory_word(heap, context, OFFSET(layout, _callback_context, module)),
+      heap_word(heap, context, OFFSET(layout, _callback_context, module)),
       PYHEAP_VISITED, "callback module");
 }
 
@@ -446,6 +438,6 @@ void visit_sqlite_cache(struct visit *visit, const struct object *object) {
       return;
     }
     visit_reference(visit, node, kind, PYHEAP_NAME_INDEX, i);
-    node = memory_word(heap, node, OFFSET(layout, pysqlite_Node, next));
+    node = heap_word(heap, node, OFFSET(layout, pysqlite_Node, next));
   }
 }

@@ -145,9 +145,9 @@ void visit_pickler(struct visit *visit, const struct object *object) {
   if (!memo)
     return;
   const uint64_t count =
-      memory_word(heap, memo, OFFSET(layout, PyMemoTable, mt_allocated));
+      heap_word(heap, memo, OFFSET(layout, PyMemoTable, mt_allocated));
   const uint64_t table =
-      memory_word(heap, memo, OFFSET(layout, PyMemoTable, mt_table));
+      heap_word(heap, memo, OFFSET(layout, PyMemoTable, mt_table));
   const int32_t size = SIZEOF(layout, PyMemoEntry);
   const uint8_t *bytes = memory_array(heap, table, count, size);
   if (!bytes) {
@@ -177,9 +177,9 @@ void visit_io_stringio(struct visit *visit, const struct object *object) {
   if (OFFSET(layout, stringio, writer_buffer) >= 0)
     return;
   visit_named(visit,
-              memory_word(visit_heap(visit),
-                          FIELD(layout, object, stringio, writer),
-                          OFFSET(layout, _PyUnicodeWriter, buffer)),
+              heap_word(visit_heap(visit),
+                        FIELD(layout, object, stringio, writer),
+                        OFFSET(layout, _PyUnicodeWriter, buffer)),
               PYHEAP_OWNED, "text written");
 }
 

@@ -55,6 +55,8 @@ const struct layout *visit_layout(const struct visit *visit);
 /** LENGTH bytes of the target at ADDRESS, or NULL when not all can be read. */
 const uint8_t *heap_memory(const struct pyheap *heap, uint64_t address,
                            uint64_t length);
+/** The u64 at ADDRESS + OFFSET; 0 when OFFSET is absent or it cannot be read. */
+uint64_t heap_word(const struct pyheap *heap, uint64_t address, int32_t offset);
 const struct layout *heap_layout(const struct pyheap *heap);
 /** ob_refcnt at ADDRESS; 0 when unreadable. */
 int64_t heap_refcount(const struct pyheap *heap, uint64_t address);

@@ -19,8 +19,12 @@ const struct layout *heap_layout(const struct pyheap *heap) {
   return heap->layout;
 }
 
-static uint64_t read_word(const struct pyheap *heap, uint64_t address) {
-  const uint8_t *bytes = memory_at(&heap->memory, address, 8);
+uint64_t heap_word(const struct pyheap *heap, uint64_t address,
+                   int32_t offset) {
+  if (offset < 0)
+    return 0;
+  const uint8_t *bytes =
+      memory_at(&heap->memory, address + (uint64_t)offset, 8);
   return bytes ? load_u64(bytes) : 0;
 }
 
@@ -112,8 +116,8 @@ static bool may_be_refcount(const struct pyheap *heap, uint64_t address) {
     return true;
   if (heap->layout->free_threaded)
     return count == -1;
-  uint64_t word = read_word(
-      heap, address + (uint64_t)OFFSET(heap->layout, PyObject, ob_refcnt));
+  uint64_t word =
+      heap_word(heap, address, OFFSET(heap->layout, PyObject, ob_refcnt));
   if (heap->layout->version < 0x030c) {
     /* The static objects of 3.11, which begin with a number that elsewhere may
      * be an address. */
@@ -150,12 +154,11 @@ static bool is_linked(const struct pyheap *heap, const struct object *object) {
   const struct layout *layout = heap->layout;
   uint64_t head = object->address - (uint64_t)SIZEOF(layout, PyGC_Head);
   uint64_t previous =
-      read_word(heap, head + (uint64_t)OFFSET(layout, PyGC_Head, _gc_prev));
+      heap_word(heap, head, OFFSET(layout, PyGC_Head, _gc_prev));
   if (previous & COLLECTING)
     return true;
-  uint64_t next =
-      read_word(heap, (previous & (uint64_t)POINTER) +
-                          (uint64_t)OFFSET(layout, PyGC_Head, _gc_next));
+  uint64_t next = heap_word(heap, previous & (uint64_t)POINTER,
+                            OFFSET(layout, PyGC_Head, _gc_next));
   return (next & (uint64_t)POINTER) == head;
 }
 
@@ -224,9 +227,8 @@ bool object_is_tracked(const struct pyheap *heap, const struct object *object) {
   /* _PyGC_BITS_TRACKED, pycore_gc.h of 3.13. */
   if (layout->free_threaded)
     return object->bytes[OFFSET(layout, PyObject, ob_gc_bits)] & 1;
-  return read_word(heap, object->address -
-                             (uint64_t)SIZEOF(layout, PyGC_Head) +
-                             (uint64_t)OFFSET(layout, PyGC_Head, _gc_next));
+  return heap_word(heap, object->address - (uint64_t)SIZEOF(layout, PyGC_Head),
+                   OFFSET(layout, PyGC_Head, _gc_next));
 }
 
 /* Size -------------------------------------------------------------------- */

@@ -95,21 +95,12 @@ static const struct root_member exception_members[] = {
            "traceback of the exception being handled"),
 };
 
-static uint64_t word(const struct pyheap *heap, uint64_t address,
-                     int32_t offset) {
-  if (offset < 0)
-    return 0;
-  const uint8_t *bytes =
-      memory_at(&heap->memory, address + (uint64_t)offset, 8);
-  return bytes ? load_u64(bytes) : 0;
-}
-
 static void visit_table(struct visit *visit, uint64_t address,
                         const struct root_member *members, size_t count) {
   const struct layout *layout = visit->heap->layout;
   for (size_t i = 0; i < count; i++)
     visit_named(visit,
-                word(visit->heap, address, layout->facts[members[i].fact]),
+                heap_word(visit->heap, address, layout->facts[members[i].fact]),
                 PYHEAP_OWNED, members[i].name);
 }
 
@@ -131,28 +122,30 @@ static void visit_pointers(struct visit *visit, uint64_t address,
 static void visit_atexit(struct visit *visit, uint64_t interpreter) {
   const struct pyheap *heap = visit->heap;
   const struct layout *layout = heap->layout;
-  uint64_t array = word(heap, interpreter,
-                        OFFSET(layout, PyInterpreterState, atexit_callbacks));
+  uint64_t array = heap_word(
+      heap, interpreter, OFFSET(layout, PyInterpreterState, atexit_callbacks));
   if (OFFSET(layout, PyInterpreterState, atexit_ncallbacks) == FACT_ABSENT) {
     visit_named(visit, array, PYHEAP_OWNED, "atexit callbacks");
     return;
   }
-  uint64_t count =
-      (uint32_t)word(heap, interpreter,
-                     OFFSET(layout, PyInterpreterState, atexit_ncallbacks));
+  uint64_t count = (uint32_t)heap_word(
+      heap, interpreter, OFFSET(layout, PyInterpreterState, atexit_ncallbacks));
   const uint8_t *callbacks =
       count > 1 << 24 ? NULL : memory_at(&heap->memory, array, 8 * count);
   for (uint64_t i = 0; callbacks && i < count; i++) {
     uint64_t callback = load_u64(callbacks + 8 * i);
     if (!callback)
       continue;
-    visit_named(visit, word(heap, callback, OFFSET(layout, atexit_callback, func)),
-                PYHEAP_OWNED, "atexit function");
-    visit_named(visit, word(heap, callback, OFFSET(layout, atexit_callback, args)),
-                PYHEAP_OWNED, "atexit arguments");
-    visit_named(visit,
-                word(heap, callback, OFFSET(layout, atexit_callback, kwargs)),
-                PYHEAP_OWNED, "atexit keyword arguments");
+    visit_named(
+        visit, heap_word(heap, callback, OFFSET(layout, atexit_callback, func)),
+        PYHEAP_OWNED, "atexit function");
+    visit_named(
+        visit, heap_word(heap, callback, OFFSET(layout, atexit_callback, args)),
+        PYHEAP_OWNED, "atexit arguments");
+    visit_named(
+        visit,
+        heap_word(heap, callback, OFFSET(layout, atexit_callback, kwargs)),
+        PYHEAP_OWNED, "atexit keyword arguments");
   }
 }
 
@@ -179,7 +172,8 @@ static void visit_type_cache(struct visit *visit, uint64_t interpreter) {
     return;
   int32_t count = OFFSET(layout, PyInterpreterState, type_cache_size) / size;
   for (int32_t i = 0; i < count; i++)
-    visit_named(visit, word(visit->heap, interpreter, cache + i * size + name),
+    visit_named(visit,
+                heap_word(visit->heap, interpreter, cache + i * size + name),
                 PYHEAP_OWNED, "cache of attribute names");
 }
 
@@ -190,19 +184,19 @@ static void visit_static_types(struct visit *visit, uint64_t interpreter,
                                int32_t count, int32_t states) {
   enum { MOST = 1 << 10 };
   const struct layout *layout = visit->heap->layout;
-  uint64_t number = word(visit->heap, interpreter, count);
+  uint64_t number = heap_word(visit->heap, interpreter, count);
   if (count < 0 || number > MOST)
     return;
   for (uint64_t i = 0; i < number; i++) {
     uint64_t state = interpreter + (uint64_t)states +
                      i * (uint64_t)OFFSET(layout, static_type_state, size);
     visit_named(visit,
-                word(visit->heap, state,
-                     OFFSET(layout, static_type_state, tp_dict)),
+                heap_word(visit->heap, state,
+                          OFFSET(layout, static_type_state, tp_dict)),
                 PYHEAP_OWNED, "__dict__ of a static type");
     visit_named(visit,
-                word(visit->heap, state,
-                     OFFSET(layout, static_type_state, tp_subclasses)),
+                heap_word(visit->heap, state,
+                          OFFSET(layout, static_type_state, tp_subclasses)),
                 PYHEAP_OWNED, "subclasses of a static type");
   }
 }
@@ -265,10 +259,10 @@ static void visit_interpreter(struct visit *visit, uint64_t interpreter) {
   visit_type_cache(visit, interpreter);
   visit_pointers(
       visit,
-      word(visit->heap, interpreter,
-           OFFSET(layout, PyInterpreterState, unicode_ids_array)),
-      word(visit->heap, interpreter,
-           OFFSET(layout, PyInterpreterState, unicode_ids_size)),
+      heap_word(visit->heap, interpreter,
+                OFFSET(layout, PyInterpreterState, unicode_ids_array)),
+      heap_word(visit->heap, interpreter,
+                OFFSET(layout, PyInterpreterState, unicode_ids_size)),
       "_Py_IDENTIFIER string");
   visit_singletons(visit, interpreter);
   visit_monitoring(visit, interpreter);
@@ -363,11 +357,11 @@ uint64_t roots_find_interned(const struct pyheap *heap) {
   int32_t offset = OFFSET(heap->layout, PyInterpreterState, interned_strings);
   for (size_t i = 0; offset >= 0 && i < heap->root_count; i++)
     if (heap->roots[i].kind == PYHEAP_ROOT_INTERPRETER)
-      return word(heap, heap->roots[i].address, offset);
+      return heap_word(heap, heap->roots[i].address, offset);
   for (size_t i = 0; i < heap->memory.static_count; i++) {
     const struct memory_static *area = &heap->memory.statics[i];
     for (uint64_t at = area->start; at + 8 <= area->end; at += 8) {
-      uint64_t target = word(heap, at, 0);
+      uint64_t target = heap_word(heap, at, 0);
       if (target && maps_to_itself(heap, target))
         return target;
     }

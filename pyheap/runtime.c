@@ -18,16 +18,6 @@
   OFFSET((heap)->layout, PyInterpreterState, member)
 #define THREAD(heap, member) OFFSET((heap)->layout, PyThreadState, member)
 
-/** The u64 at ADDRESS + OFFSET; 0 when absent or unreadable. */
-static uint64_t word(const struct pyheap *heap, uint64_t address,
-                     int32_t offset) {
-  if (offset < 0)
-    return 0;
-  const uint8_t *bytes =
-      memory_at(&heap->memory, address + (uint64_t)offset, 8);
-  return bytes ? load_u64(bytes) : 0;
-}
-
 /* The file that holds the runtime ----------------------------------------- */
 
 struct found {
@@ -171,9 +161,10 @@ static struct pyheap_error *contradiction(const struct pyheap *heap,
 /** sys.NAME of the main interpreter, 0 when it cannot be read. */
 static uint64_t sys_attribute(const struct pyheap *heap, const char *name) {
   uint64_t interpreter =
-      word(heap, heap->runtime, RUNTIME(heap, interpreters_main));
+      heap_word(heap, heap->runtime, RUNTIME(heap, interpreters_main));
   uint64_t sysdict =
-      interpreter ? word(heap, interpreter, INTERPRETER(heap, sysdict)) : 0;
+      interpreter ? heap_word(heap, interpreter, INTERPRETER(heap, sysdict))
+                  : 0;
   return sysdict ? dict_lookup(heap, sysdict, name) : 0;
 }
 
@@ -195,7 +186,7 @@ static bool layout_fits(struct pyheap *heap, uint32_t *hexversion) {
   const char *why;
   char *flags = NULL;
 
-  if (word(heap, type, OFFSET(heap->layout, PyObject, ob_type)) != type)
+  if (heap_word(heap, type, OFFSET(heap->layout, PyObject, ob_type)) != type)
     return false;
   uint64_t version = sys_attribute(heap, "hexversion");
   if (!version || !object_load(heap, version, &object, &why) ||
@@ -319,11 +310,11 @@ static uint64_t top_frame(const struct pyheap *heap, uint64_t thread) {
   int32_t current = OFFSET(heap->layout, _PyCFrame, current_frame);
   uint64_t cframe = current == FACT_ABSENT
                         ? 0
-                        : word(heap, thread, THREAD(heap, cframe));
+                        : heap_word(heap, thread, THREAD(heap, cframe));
   if (cframe)
-    return word(heap, cframe, current);
-  uint64_t frame = word(heap, thread, THREAD(heap, current_frame));
-  return frame ? frame : word(heap, thread, THREAD(heap, frame));
+    return heap_word(heap, cframe, current);
+  uint64_t frame = heap_word(heap, thread, THREAD(heap, current_frame));
+  return frame ? frame : heap_word(heap, thread, THREAD(heap, frame));
 }
 
 /** Whether a frame is reported by no object: one on a thread's own stack, or a
@@ -331,7 +322,7 @@ static uint64_t top_frame(const struct pyheap *heap, uint64_t thread) {
 static bool is_root_frame(const struct pyheap *heap, uint64_t frame,
                           int owner) {
   if (heap_has_frame_objects(heap))
-    return !word(heap, frame, OFFSET(heap->layout, PyFrameObject, f_gen));
+    return !heap_word(heap, frame, OFFSET(heap->layout, PyFrameObject, f_gen));
   return owner == FRAME_OWNER_THREAD;
 }
 
@@ -343,7 +334,7 @@ static uint64_t count_frames(const struct pyheap *heap, uint64_t first,
 
   *ring = false;
   for (uint64_t frame = first; frame && count <= MAX_FRAMES; count++) {
-    frame = word(heap, frame, previous);
+    frame = heap_word(heap, frame, previous);
     length++;
     if (frame && frame == mark) {
       *ring = true;
@@ -358,10 +349,10 @@ static uint64_t count_frames(const struct pyheap *heap, uint64_t first,
     return count;
   uint64_t behind = first, ahead = first;
   for (uint64_t i = 0; i < length; i++)
-    ahead = word(heap, ahead, previous);
+    ahead = heap_word(heap, ahead, previous);
   for (count = length; behind != ahead; count++) {
-    behind = word(heap, behind, previous);
-    ahead = word(heap, ahead, previous);
+    behind = heap_word(heap, behind, previous);
+    ahead = heap_word(heap, ahead, previous);
   }
   return count;
 }
@@ -382,7 +373,8 @@ static struct pyheap_error *add_frames(struct pyheap *heap, uint64_t thread,
                         MAX_FRAMES);
   if (ring)
     problems_add(&heap->problems, broken, frame, 1);
-  for (uint64_t i = 0; i < count; i++, frame = word(heap, frame, previous)) {
+  for (uint64_t i = 0; i < count;
+       i++, frame = heap_word(heap, frame, previous)) {
     int owner = objects ? FRAME_OWNER_FRAME_OBJECT : frame_owner(heap, frame);
     if (owner < 0) {
       problems_add(&heap->problems, broken, frame, 1);
@@ -400,11 +392,12 @@ static struct pyheap_error *add_frames(struct pyheap *heap, uint64_t thread,
 
 static struct pyheap_error *add_threads(struct pyheap *heap,
                                         uint64_t interpreter) {
-  uint64_t thread = word(heap, interpreter, INTERPRETER(heap, threads_head));
+  uint64_t thread =
+      heap_word(heap, interpreter, INTERPRETER(heap, threads_head));
   for (uint64_t previous = 0; thread; previous = thread,
-                thread = word(heap, thread, THREAD(heap, next))) {
-    if (word(heap, thread, THREAD(heap, interp)) != interpreter ||
-        word(heap, thread, THREAD(heap, prev)) != previous) {
+                thread = heap_word(heap, thread, THREAD(heap, next))) {
+    if (heap_word(heap, thread, THREAD(heap, interp)) != interpreter ||
+        heap_word(heap, thread, THREAD(heap, prev)) != previous) {
       problems_add(&heap->problems, "list of threads that is broken", thread,
                    1);
       return NULL;
@@ -444,19 +437,19 @@ static struct pyheap_error *add_interpreter(struct pyheap *heap,
 static struct pyheap_error *add_interpreters(struct pyheap *heap) {
   static const char broken[] = "list of interpreters that is broken";
   uint64_t main_interpreter =
-      word(heap, heap->runtime, RUNTIME(heap, interpreters_main));
+      heap_word(heap, heap->runtime, RUNTIME(heap, interpreters_main));
   uint64_t interpreter =
-      word(heap, heap->runtime, RUNTIME(heap, interpreters_head));
+      heap_word(heap, heap->runtime, RUNTIME(heap, interpreters_head));
   int32_t next = INTERPRETER(heap, next);
 
   if (!interpreter || !main_interpreter)
     return error_create(PYHEAP_ERROR_NOT_PYTHON, heap->runtime,
                         "the CPython runtime has no interpreter: it was not "
                         "started yet or has ended");
-  if (!word(heap, main_interpreter, INTERPRETER(heap, modules)))
+  if (!heap_word(heap, main_interpreter, INTERPRETER(heap, modules)))
     return contradiction(heap, "the main interpreter has no modules",
                          main_interpreter);
-  for (; interpreter; interpreter = word(heap, interpreter, next)) {
+  for (; interpreter; interpreter = heap_word(heap, interpreter, next)) {
     if (is_listed(heap, interpreter) ||
         !memory_at(&heap->memory, interpreter + (uint64_t)next, 8)) {
       problems_add(&heap->problems, broken, interpreter, 1);
@@ -474,10 +467,10 @@ static struct pyheap_error *add_interpreters(struct pyheap *heap) {
  * import system's own Python code makes shows where it is. */
 static void learn_subtype(struct pyheap *heap) {
   uint64_t interpreter =
-      word(heap, heap->runtime, RUNTIME(heap, interpreters_main));
-  uint64_t module = word(heap, interpreter, INTERPRETER(heap, importlib));
+      heap_word(heap, heap->runtime, RUNTIME(heap, interpreters_main));
+  uint64_t module = heap_word(heap, interpreter, INTERPRETER(heap, importlib));
   uint64_t dict =
-      word(heap, module, OFFSET(heap->layout, PyModuleObject, md_dict));
+      heap_word(heap, module, OFFSET(heap->layout, PyModuleObject, md_dict));
   uint64_t type = module ? dict_lookup(heap, dict, "ModuleSpec") : 0;
   if (!type) {
     problems_add(&heap->problems,
@@ -486,9 +479,9 @@ static void learn_subtype(struct pyheap *heap) {
     return;
   }
   heap->types.subtype_traverse =
-      word(heap, type, OFFSET(heap->layout, PyTypeObject, tp_traverse));
+      heap_word(heap, type, OFFSET(heap->layout, PyTypeObject, tp_traverse));
   heap->types.subtype_dealloc =
-      word(heap, type, OFFSET(heap->layout, PyTypeObject, tp_dealloc));
+      heap_word(heap, type, OFFSET(heap->layout, PyTypeObject, tp_dealloc));
 }
 
 /** The state of the collector: the runtime's up to 3.8, where the main
@@ -498,7 +491,7 @@ static uint64_t gc_state(const struct pyheap *heap, uint64_t interpreter) {
   if (offset >= 0)
     return interpreter + (uint64_t)offset;
   uint64_t main_interpreter =
-      word(heap, heap->runtime, RUNTIME(heap, interpreters_main));
+      heap_word(heap, heap->runtime, RUNTIME(heap, interpreters_main));
   return interpreter == main_interpreter
              ? heap->runtime + (uint64_t)RUNTIME(heap, gc)
              : 0;
@@ -507,7 +500,7 @@ static uint64_t gc_state(const struct pyheap *heap, uint64_t interpreter) {
 uint64_t runtime_gc_member(const struct pyheap *heap, uint64_t interpreter,
                            int32_t offset) {
   uint64_t gc = gc_state(heap, interpreter);
-  return gc ? word(heap, gc, offset) : 0;
+  return gc ? heap_word(heap, gc, offset) : 0;
 }
 
 uint64_t runtime_generation(const struct pyheap *heap, uint64_t interpreter,
@@ -530,7 +523,7 @@ uint64_t runtime_generation(const struct pyheap *heap, uint64_t interpreter,
                        : (uint64_t)young);
   /* The pointer to the first is right where a distribution has moved them. */
   uint64_t first =
-      word(heap, gc, OFFSET(layout, _gc_runtime_state, generation0));
+      heap_word(heap, gc, OFFSET(layout, _gc_runtime_state, generation0));
   return first ? first + (uint64_t)generation * size : 0;
 }
 
@@ -553,10 +546,9 @@ struct pyheap_error *runtime_find(struct pyheap *heap) {
   learn_subtype(heap);
   types_forget(heap);
   heap->patched_by_debian =
-      runtime_generation(heap,
-                         word(heap, heap->runtime,
-                              RUNTIME(heap, interpreters_main)),
-                         0) %
+      runtime_generation(
+          heap,
+          heap_word(heap, heap->runtime, RUNTIME(heap, interpreters_main)), 0) %
           8 !=
       0;
   if (heap->layout->free_threaded && heap->layout->version >= 0x030e)
