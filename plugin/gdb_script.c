@@ -104,6 +104,7 @@ static void write_load(FILE *out, const char *reader) {
   fprintf(out,
           "  if $_thread\n"
           "  else\n"
+          "    with language d -- set $muppy_status = %d\n"
           "    skip -fi muppy 'muppy: there is no program to look at; use the "
           "commands core-file, attach or run first'\n"
           "  end\n"
@@ -112,7 +113,7 @@ static void write_load(FILE *out, const char *reader) {
           "  else\n"
           "    frame apply 1 -q -- jit-reader-load %s\n"
           "  end\n",
-          reader);
+          COMMAND_TARGET, reader);
   end_definition(out, "_muppy_load");
 }
 

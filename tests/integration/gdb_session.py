@@ -347,6 +347,9 @@ def test_no_program(session):
         status, out = session.batch(["muppy summary"], where=where)
         session.check("only " + what, status == 1 and NO_PROGRAM in out
                       and len(out.strip().split("\n")) == 1, out)
+    status, out = session.batch(["set $muppy_status = 0", "muppy summary",
+                                 "print $muppy_status"], where=[])
+    session.check("status without a program", "$1 = 3" in out, out)
     status, out = session.batch(["muppy filter Marker"], where=["--core=" + session.core])
     session.check("a core without its program", "7 objects" in out, out)
     true = shutil.which("true")
