@@ -24,6 +24,7 @@
 struct arguments {
   const char *core;
   const char *exe;
+  const char *sysroot;
   uint64_t pid;
   uint64_t threads;
   bool help;
@@ -39,6 +40,10 @@ static const struct command_option options[] = {
      offsetof(struct arguments, core)},
     {"exe", "FILE", "The program of the core file; the core names it itself.",
      OPTION_TEXT, offsetof(struct arguments, exe)},
+    {"sysroot", "DIR",
+     "The program and its libraries as the core names them are below DIR:\n"
+     "of a container, say.  gdb has \"set sysroot\" for it.",
+     OPTION_TEXT, offsetof(struct arguments, sysroot)},
     {"pid", "PID", "Read this process, which is stopped for that moment.",
      OPTION_NUMBER, offsetof(struct arguments, pid)},
     {"threads", "N", "Work with N threads; default: one for each processor.",
@@ -191,6 +196,7 @@ static enum command_status fill_target(struct session *session,
                         (unsigned long)arguments->pid);
   session->target.core = arguments->core;
   session->target.exe = arguments->exe;
+  session->target.sysroot = arguments->sysroot;
   session->target.pid = has_pid ? (pid_t)arguments->pid : 0;
   session->target.threads =
       arguments->threads > 1024 ? 1024 : (unsigned)arguments->threads;

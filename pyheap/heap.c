@@ -52,12 +52,15 @@ static struct pyheap_error *copy_target(struct pyheap *heap,
   heap->target = *target;
   heap->target.core = NULL;
   heap->target.exe = NULL;
+  heap->target.sysroot = NULL;
   heap->target.files = NULL;
   heap->target.regions = NULL;
   heap->target.file_count = heap->target.region_count = 0;
   if (target->core && !(heap->target.core = strdup(target->core)))
     return &error_no_memory;
   if (target->exe && !(heap->target.exe = strdup(target->exe)))
+    return &error_no_memory;
+  if (target->sysroot && !(heap->target.sysroot = strdup(target->sysroot)))
     return &error_no_memory;
   long processors = sysconf(_SC_NPROCESSORS_ONLN);
   heap->threads = target->threads ? target->threads
@@ -182,6 +185,7 @@ void pyheap_close(struct pyheap *heap) {
   free((char *)heap->info.source);
   free((char *)heap->target.core);
   free((char *)heap->target.exe);
+  free((char *)heap->target.sysroot);
   free(heap);
 }
 

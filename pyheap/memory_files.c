@@ -6,6 +6,7 @@
 #include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -29,8 +30,7 @@ static const Elf64_Phdr *image_segments(const struct image *image,
       memcmp(header->e_ident, ELFMAG, SELFMAG) != 0 ||
       header->e_ident[EI_CLASS] != ELFCLASS64 ||
       header->e_phentsize != sizeof(Elf64_Phdr) ||
-      header->e_phoff % _Alignof(Elf64_Phdr) ||
-      header->e_phoff > image->size ||
+      header->e_phoff % _Alignof(Elf64_Phdr) || header->e_phoff > image->size ||
       header->e_phnum > (image->size - header->e_phoff) / sizeof(Elf64_Phdr))
     return NULL;
   *count = header->e_phnum;
@@ -135,21 +135,26 @@ static const char *last_part(const char *path) {
   return slash ? slash + 1 : path;
 }
 
-/** Where the file of mapping FIRST may be on this machine. */
-static const char *local_path(const struct memory *memory,
-                              const struct pyheap_target *target,
-                              size_t first, size_t end, bool is_program) {
+/** Where the file of mapping FIRST may be on this machine; free() it.  NULL when
+ * there is no memory for it. */
+static char *local_path(const struct memory *memory,
+                        const struct pyheap_target *target, size_t first,
+                        size_t end, bool is_program) {
+  const char *path = memory->files[first].path;
+  char *below;
+
   if (is_program && target->exe)
-    return target->exe;
+    return strdup(target->exe);
   for (size_t i = 0; i < target->file_count; i++) {
     const struct pyheap_file *file = &target->files[i];
     if (file->text_start >= memory->files[first].start &&
         file->text_start < memory->files[end - 1].end &&
-        strcmp(last_part(file->path), last_part(memory->files[first].path)) ==
-            0)
-      return file->path;
+        strcmp(last_part(file->path), last_part(path)) == 0)
+      return strdup(file->path);
   }
-  return memory->files[first].path;
+  if (!target->sysroot)
+    return strdup(path);
+  return asprintf(&below, "%s%s", target->sysroot, path) < 0 ? NULL : below;
 }
 
 static struct pyheap_error *add_contents(struct memory *memory,
@@ -166,7 +171,11 @@ static struct pyheap_error *add_contents(struct memory *memory,
                     MEMORY_FILE | MEMORY_FROM_FILE);
 }
 
-enum verdict { VERDICT_SAME, VERDICT_OTHER, VERDICT_UNKNOWN };
+enum verdict {
+  VERDICT_SAME,
+  VERDICT_OTHER,
+  VERDICT_UNKNOWN
+};
 
 static enum verdict compare_images(const struct image *saved,
                                    const struct image *local) {
@@ -197,7 +206,9 @@ static struct pyheap_error *fill_from_file(struct memory *memory,
     if (memory->entry >= memory->files[i].start &&
         memory->entry < memory->files[i].end)
       is_program = true;
-  const char *path = local_path(memory, target, first, end, is_program);
+  cleanup_free char *path = local_path(memory, target, first, end, is_program);
+  if (!path)
+    return &error_no_memory;
   struct image local;
   struct pyheap_error *error = map_file(memory, path, &local);
   if (error && error->code == PYHEAP_ERROR_OS) {
@@ -304,8 +315,8 @@ memory_fill_from_files(struct memory *memory,
 
 static struct pyheap_error *add_static(struct memory *memory, size_t file,
                                        uint64_t start, uint64_t end) {
-  struct memory_static *grown = reallocarray(
-      memory->statics, memory->static_count + 1, sizeof *grown);
+  struct memory_static *grown =
+      reallocarray(memory->statics, memory->static_count + 1, sizeof *grown);
   if (!grown)
     return &error_no_memory;
   memory->statics = grown;

@@ -101,6 +101,8 @@ struct pyheap_region {
 struct pyheap_target {
   const char *core;  /**< Path of a core file, or NULL. */
   const char *exe;   /**< Path of the executable, or NULL: the core names it. */
+  const char *sysroot; /**< Folder below which the files that a core names are
+                            looked for, or NULL: where it names them. */
   pid_t pid;         /**< A live process, or 0. */
   bool stopped;      /**< The process is stopped already (by a debugger). */
   const struct pyheap_reader *reader;     /**< Or NULL. */

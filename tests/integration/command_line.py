@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The program muppy: what it says of its own options, and of a process."""
 import os
+import re
+import shutil
 import sys
 
 import common
@@ -42,6 +44,25 @@ def test_process(results, python):
                   [os.path.realpath(python)], said)
 
 
+def test_sysroot(results, python):
+    """The program was moved away with the folders above it, as a container's is."""
+    with common.scratch() as directory:
+        place = os.path.join(directory, "here")
+        os.mkdir(place)
+        program = shutil.copy(python, os.path.join(place, "python"))
+        with common.Fixture(program, "reprs.py", directory, "pause",
+                            truth=False) as fixture:
+            core = fixture.gcore()
+        root = os.path.join(directory, "root")
+        moved = root + place
+        os.makedirs(os.path.dirname(moved))
+        os.rename(place, moved)
+        said = common.run([MUPPY, "--core=" + core, "--sysroot=" + root, "info"])
+        results.check("the program below --sysroot", said.returncode == 0 and
+                      re.search(r"^program +%s$" % (moved + "/python"),
+                                said.stdout, re.M), said.stdout)
+
+
 def main():
     results = common.Results()
     test_options(results)
@@ -51,6 +72,7 @@ def main():
         return results.close()
     try:
         test_process(results, python)
+        test_sysroot(results, python)
     except Failure as failure:
         results.check(PYTHON, False, str(failure))
     return results.close()
