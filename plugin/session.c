@@ -152,6 +152,24 @@ static bool is_blank(int count, char **argv) {
   return true;
 }
 
+enum command_status session_expression(struct session *session,
+                                       const char *what, const char *text,
+                                       uint64_t *ret) {
+  if (parse_address(text, ret))
+    return COMMAND_OK;
+  if (!session->gdb)
+    return session_fail(session, COMMAND_USAGE,
+                        "%s: '%s' is no address; expressions need gdb", what,
+                        text);
+  if (session->evaluated_used < session->evaluated_count) {
+    *ret = session->evaluated[session->evaluated_used++];
+    return COMMAND_OK;
+  }
+  free(session->evaluate);
+  session->evaluate = must_copy(text);
+  return COMMAND_EVALUATE;
+}
+
 enum command_status session_address(struct session *session, int count,
                                     char **argv, uint64_t *ret) {
   cleanup_buffer struct buffer expression = {0};
@@ -166,24 +184,12 @@ enum command_status session_address(struct session *session, int count,
   if (is_blank(count, argv))
     return session_fail(session, COMMAND_USAGE,
                         "%s: the address is empty", argv[0]);
-  if (count == 1 && parse_address(argv[1], ret))
-    return COMMAND_OK;
-  if (!session->gdb)
-    return session_fail(session, COMMAND_USAGE,
-                        "%s: '%s' is no address; expressions need gdb", argv[0],
-                        argv[1]);
-  if (session->evaluated_used < session->evaluated_count) {
-    *ret = session->evaluated[session->evaluated_used++];
-    return COMMAND_OK;
-  }
   /* gdb split the expression at its blanks. */
   for (int i = 1; i <= count; i++) {
     buffer_add(&expression, i > 1 ? " " : "");
     buffer_add(&expression, argv[i]);
   }
-  free(session->evaluate);
-  session->evaluate = buffer_take(&expression);
-  return COMMAND_EVALUATE;
+  return session_expression(session, argv[0], buffer_string(&expression), ret);
 }
 
 /** Bytes between two addresses. */
@@ -230,10 +236,8 @@ static bool add_owner(struct buffer *text, const struct pyheap *heap,
   return true;
 }
 
-/** Looks for the orphans, which an address may be that of; what was indexed is
- * again. */
-static enum command_status find_orphans(struct session *session,
-                                        struct pyheap *heap) {
+enum command_status session_orphans(struct session *session,
+                                    struct pyheap *heap) {
   bool indexed = pyheap_info(heap)->visited_references;
   struct pyheap_error *error = pyheap_find_orphans(heap);
 
@@ -250,7 +254,8 @@ enum command_status session_node(struct session *session, struct pyheap *heap,
   pyheap_node node = pyheap_node_at(heap, address);
 
   if (node == PYHEAP_NO_NODE) {
-    enum command_status status = find_orphans(session, heap);
+    /* The address may be an orphan's. */
+    enum command_status status = session_orphans(session, heap);
     if (status != COMMAND_OK)
       return status;
     node = pyheap_node_at(heap, address);

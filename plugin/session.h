@@ -24,6 +24,11 @@ struct pyheap *session_objects(struct session *session,
 struct pyheap *session_references(struct session *session,
                                   enum command_status *status);
 
+/** Finds the orphans, too, which numbers all nodes anew; what was indexed is
+ * again. */
+enum command_status session_orphans(struct session *session,
+                                    struct pyheap *heap);
+
 /** For long loops of the commands themselves: whether to go on.  Cheap enough
  * to be called for every 4,096th object. */
 bool session_continue(struct session *session, const char *stage, uint64_t done,
@@ -40,6 +45,11 @@ enum command_status session_canceled(struct session *session);
  */
 enum command_status session_address(struct session *session, int count,
                                     char **argv, uint64_t *ret);
+/** The address that TEXT is, which may be an expression in gdb, too; WHAT names
+ * it in messages: "filter: option -from". */
+enum command_status session_expression(struct session *session,
+                                       const char *what, const char *text,
+                                       uint64_t *ret);
 /** The node at the address that the operands are; when there is none, the
  * message says what is near. */
 enum command_status session_node(struct session *session, struct pyheap *heap,

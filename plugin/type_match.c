@@ -85,6 +85,20 @@ bool *type_match(const struct pyheap *heap, const char *pattern,
   return NULL;
 }
 
+bool type_module_matches(const char *pattern, const struct pyheap_type *type) {
+  if (!type->module_length)
+    return pattern_matches(pattern, "builtins");
+  char *module = must_copy(type->name);
+  module[type->module_length] = '\0';
+  bool matches = pattern_matches(pattern, module);
+  for (char *dot; !matches && (dot = strrchr(module, '.'));) {
+    *dot = '\0';
+    matches = pattern_matches(pattern, module);
+  }
+  free(module);
+  return matches;
+}
+
 static size_t least(size_t a, size_t b, size_t c) {
   size_t less = a < b ? a : b;
 

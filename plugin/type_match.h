@@ -19,6 +19,9 @@ size_t edit_distance(const char *a, const char *b, size_t limit);
 /** For each type whether it is meant; NULL when none is.  free() it. */
 bool *type_match(const struct pyheap *heap, const char *pattern,
                  bool subclasses);
+/** Whether PATTERN (with * and ?) is the type's module or a package that the
+ * module is in: "app" is meant by app.models, too. */
+bool type_module_matches(const char *pattern, const struct pyheap_type *type);
 /** Appends "; did you mean …?" with the nearest names, or nothing. */
 void type_suggest(struct buffer *text, const struct pyheap *heap,
                   const char *pattern);

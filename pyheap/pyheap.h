@@ -261,6 +261,8 @@ struct pyheap_type {
   /** Module and qualified name; builtins bare.  UTF-8 from the target, may
    * hold control characters: escape it. */
   const char *name;
+  uint32_t module_length; /**< Bytes of `name` that are the module's, without the
+                               dot behind it; 0: builtins. */
   uint32_t base;      /**< Index of tp_base, or UINT32_MAX. */
   const uint32_t *mro; /**< Indexes of __mro__ (itself first). */
   uint32_t mro_count;
@@ -360,5 +362,75 @@ enum pyheap_set {
 PYHEAP_MUST_CHECK struct pyheap_error *
 pyheap_summarize(struct pyheap *heap, enum pyheap_set set,
                  struct pyheap_summary_row **ret, size_t *count);
+
+/* Selecting --------------------------------------------------------------- */
+
+/** Whether objects of a kind are wanted. */
+enum pyheap_wanted {
+  PYHEAP_EITHER,
+  PYHEAP_ONLY,
+  PYHEAP_WITHOUT,
+};
+
+/** Which objects are meant: all that fit every member.  PYHEAP_ANY_OBJECT
+ * initialises it to all but the orphans.  Bounds are inclusive. */
+struct pyheap_filter {
+  const bool *types;   /**< By type index; NULL: any type. */
+  uint32_t type_count; /**< How many `types` has; others are not wanted. */
+  uint64_t min_size, max_size; /**< Bytes. */
+  /** What has no length, or a count that says nothing (an immortal object), is
+   * left out as soon as there is a bound. */
+  uint64_t min_length, max_length;
+  uint64_t min_refcount, max_refcount;
+  uint64_t from, to;   /**< Addresses. */
+  unsigned generations; /**< Bit N: generation N is wanted; 0: any or none. */
+  enum pyheap_wanted tracked, immortal;
+  enum pyheap_wanted orphans; /**< Needs pyheap_find_orphans(). */
+};
+
+#define PYHEAP_ANY_OBJECT                                                      \
+  {                                                                            \
+    .max_size = UINT64_MAX, .max_length = UINT64_MAX,                          \
+    .max_refcount = UINT64_MAX, .to = UINT64_MAX, .orphans = PYHEAP_WITHOUT    \
+  }
+
+/** Objects that were selected. */
+struct pyheap_selection {
+  uint64_t *bits;  /**< Bit N % 64 of word N / 64: object N is one of them. */
+  pyheap_node end; /**< Objects that there are bits for. */
+  uint64_t count, bytes; /**< Of those selected. */
+  struct pyheap_summary_row *rows; /**< The same by type; no row is empty. */
+  size_t row_count;
+};
+
+/** Whether one object is meant; false for a root. */
+bool pyheap_fits(const struct pyheap *heap, const struct pyheap_filter *filter,
+                 pyheap_node node);
+/**
+ * Looks at every object, in parallel.  Needs pyheap_find_objects().
+ * @param[out] ret pyheap_selection_deinit() it.  It is about the nodes as they
+ * are numbered now.
+ */
+PYHEAP_MUST_CHECK struct pyheap_error *
+pyheap_select(struct pyheap *heap, const struct pyheap_filter *filter,
+              struct pyheap_selection *ret);
+void pyheap_selection_deinit(struct pyheap_selection *selection);
+
+static inline bool
+pyheap_is_selected(const struct pyheap_selection *selection, pyheap_node node) {
+  return node < selection->end && selection->bits[node / 64] >> node % 64 & 1;
+}
+
+/** The first selected object from NODE on, or PYHEAP_NO_NODE. */
+static inline pyheap_node
+pyheap_next_selected(const struct pyheap_selection *selection,
+                     pyheap_node node) {
+  for (; node < selection->end; node = (node / 64 + 1) * 64) {
+    uint64_t bits = selection->bits[node / 64] >> node % 64;
+    if (bits)
+      return node + (pyheap_node)__builtin_ctzll(bits);
+  }
+  return PYHEAP_NO_NODE;
+}
 
 #endif

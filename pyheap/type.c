@@ -161,18 +161,29 @@ static const char *static_name(const struct pyheap *heap,
                        MAX_NAME);
 }
 
+/** The module's part of a tp_name: up to its last dot (Objects/typeobject.c,
+ * type_module). */
+static uint32_t static_module(const char *tp_name) {
+  const char *dot = strrchr(tp_name, '.');
+  return dot ? (uint32_t)(dot - tp_name) : 0;
+}
+
 /** "module.qualname", builtins bare, from what type.__module__ and
- * type.__qualname__ would answer (Objects/typeobject.c, type_module). */
+ * type.__qualname__ would answer (Objects/typeobject.c, type_module), and how
+ * many bytes of it are the module's. */
 static char *qualified_name(const struct pyheap *heap, uint64_t address,
-                            const uint8_t *bytes, uint32_t flags) {
+                            const uint8_t *bytes, uint32_t flags,
+                            uint32_t *module_length) {
   const char *tp_name = static_name(heap, bytes);
   char *name = NULL;
 
   if (!(flags & TPFLAGS_HEAPTYPE)) {
     if (tp_name && strncmp(tp_name, "builtins.", 9) == 0)
       tp_name += 9;
-    if (tp_name)
+    if (tp_name) {
+      *module_length = static_module(tp_name);
       return strdup(tp_name);
+    }
     if (asprintf(&name, "<type at 0x%llx>", (unsigned long long)address) < 0)
       return NULL;
     return name;
@@ -191,6 +202,7 @@ static char *qualified_name(const struct pyheap *heap, uint64_t address,
     return strdup(last);
   if (asprintf(&name, "%s.%s", module, last) < 0)
     return NULL;
+  *module_length = (uint32_t)strlen(module);
   return name;
 }
 
@@ -459,10 +471,13 @@ static const struct type *load(struct pyheap *heap, uint64_t address) {
   insert(types, address, type->index + 1);
   fill(heap, type, chain);
   /* Last: a name is a str, if that is no damaged object of this very type. */
+  uint32_t module_length = 0;
   type->name = qualified_name(heap, address, chain->bytes[0],
-                              chain_flags(heap, chain, 0));
-  if (type->name)
+                              chain_flags(heap, chain, 0), &module_length);
+  if (type->name) {
     type->public.name = type->name;
+    type->public.module_length = module_length;
+  }
   __atomic_store_n(&type->ready, true, __ATOMIC_RELEASE);
   return type;
 }

@@ -11,6 +11,7 @@
 #include "plugin/output.h"
 #include "plugin/render/json.h"
 #include "plugin/render/number.h"
+#include "plugin/select.h"
 #include "plugin/session.h"
 
 enum {
@@ -19,6 +20,7 @@ enum {
 
 struct export {
   int format;
+  struct select_options select;
   const char *output;
   bool force;
 };
@@ -26,6 +28,8 @@ struct export {
 const struct command_option export_options[] = {
     {"format", "jsonl", "The format: JSON, one line for each object.",
      OPTION_CHOICE, offsetof(struct export, format)},
+    SELECT_TYPE_OPTION(export, select),
+    SELECT_OPTIONS(export, select),
     OUTPUT_OPTIONS(struct export),
     {0},
 };
@@ -139,18 +143,18 @@ static bool write_block(struct writer *writer) {
   return !writer->output->error;
 }
 
-/** Writes every object; COMMAND_OK says nothing about the file, which
+/** Writes the objects; COMMAND_OK says nothing about the file, which
  * output_close() checks. */
-static enum command_status write_objects(struct session *session,
-                                         struct writer *writer) {
-  pyheap_node count = pyheap_object_count(writer->heap);
+static enum command_status
+write_objects(struct session *session, struct writer *writer,
+              const struct pyheap_selection *selection) {
+  uint64_t seen = 0;
 
-  for (pyheap_node node = 0; node < count; node++) {
-    if (node % 16384 == 0 &&
-        !session_continue(session, "exporting objects", node, count))
+  SELECT_EACH(selection, node) {
+    if (seen++ % 16384 == 0 &&
+        !session_continue(session, "exporting objects", seen, selection->count))
       return session_canceled(session);
-    if (!pyheap_is_orphan(writer->heap, node))
-      add_object(writer, node);
+    add_object(writer, node);
     if (writer->block.length >= BLOCK && !write_block(writer))
       return COMMAND_OK;
   }
@@ -158,9 +162,12 @@ static enum command_status write_objects(struct session *session,
   return COMMAND_OK;
 }
 
-static enum command_status run(struct session *session, struct output *output) {
+static enum command_status run(struct session *session,
+                               const struct select_options *select,
+                               struct output *output) {
   enum command_status status;
-  struct pyheap *heap = session_objects(session, &status);
+  struct pyheap_selection selection;
+  struct pyheap *heap = select_objects(session, select, &selection, &status);
 
   if (!heap)
     return status;
@@ -171,7 +178,7 @@ static enum command_status run(struct session *session, struct output *output) {
       .types = must_alloc(types * sizeof(struct buffer)),
   };
   memset(writer.types, 0, types * sizeof(struct buffer));
-  status = write_objects(session, &writer);
+  status = write_objects(session, &writer, &selection);
   session_done(session);
   for (uint32_t i = 0; i < types; i++)
     buffer_deinit(&writer.types[i]);
@@ -179,11 +186,12 @@ static enum command_status run(struct session *session, struct output *output) {
   for (size_t i = 0; i < 3; i++)
     free(writer.targets[i].addresses);
   buffer_deinit(&writer.block);
+  pyheap_selection_deinit(&selection);
   return status;
 }
 
 enum command_status export_run(struct session *session, int argc, char **argv) {
-  struct export export = {0};
+  struct export export = {.select = SELECT_ALL};
   struct output output;
   int operands;
   enum command_status status =
@@ -199,8 +207,10 @@ enum command_status export_run(struct session *session, int argc, char **argv) {
   if (!export.output && session->gdb)
     return session_fail(session, COMMAND_USAGE,
                         "export: in gdb give -output FILE");
-  status = output_open(session, export.output, export.force, &output);
+  status = select_check(session, argv[0], &export.select);
+  if (status == COMMAND_OK)
+    status = output_open(session, export.output, export.force, &output);
   if (status != COMMAND_OK)
     return status;
-  return output_close(session, &output, run(session, &output));
+  return output_close(session, &output, run(session, &export.select, &output));
 }

@@ -12,8 +12,8 @@
 #include "plugin/output.h"
 #include "plugin/render/number.h"
 #include "plugin/render/table.h"
+#include "plugin/select.h"
 #include "plugin/session.h"
-#include "plugin/type_match.h"
 
 enum sort {
   SORT_SIZE,
@@ -22,8 +22,7 @@ enum sort {
 };
 
 struct filter {
-  bool exact;
-  uint64_t min, max;
+  struct select_options select;
   int sort;
   uint64_t limit;
   const char *output;
@@ -31,12 +30,7 @@ struct filter {
 };
 
 const struct command_option filter_options[] = {
-    {"exact", NULL, "Leave out the objects of subclasses.", OPTION_FLAG,
-     offsetof(struct filter, exact)},
-    {"min", "SIZE", "Objects of SIZE bytes or more: 512, 1k, 2M.", OPTION_SIZE,
-     offsetof(struct filter, min)},
-    {"max", "SIZE", "Objects of SIZE bytes or less.", OPTION_SIZE,
-     offsetof(struct filter, max)},
+    SELECT_OPTIONS(filter, select),
     {"sort", "size|address|refcount",
      "Largest first (default), by address, or most referred to first.",
      OPTION_CHOICE, offsetof(struct filter, sort)},
@@ -57,7 +51,6 @@ struct matches {
   struct match *best;
   size_t kept, capacity;
   uint64_t limit;
-  uint64_t count, bytes; /**< Of all. */
 };
 
 /** Whether A is listed before B. */
@@ -117,35 +110,26 @@ static void keep(struct matches *matches, struct match match) {
 }
 
 static uint64_t sort_key(const struct pyheap *heap, pyheap_node node,
-                         uint64_t size, int sort) {
+                         int sort) {
   if (sort == SORT_SIZE)
-    return size;
+    return pyheap_size(heap, node);
   if (sort == SORT_ADDRESS)
     return 0;
   /* An immortal object's -1 is the greatest of all this way. */
   return (uint64_t)pyheap_refcount(heap, node);
 }
 
-/** Looks at every object; false when canceled. */
+/** The selected objects that come first; false when canceled. */
 static bool collect(struct session *session, const struct pyheap *heap,
-                    const struct filter *filter, const bool *wanted,
-                    struct matches *matches) {
-  pyheap_node count = pyheap_object_count(heap);
+                    const struct pyheap_selection *selection,
+                    const struct filter *filter, struct matches *matches) {
+  uint64_t seen = 0;
 
-  for (pyheap_node node = 0; node < count; node++) {
-    if (node % 65536 == 0 &&
-        !session_continue(session, "filtering objects", node, count))
+  SELECT_EACH(selection, node) {
+    if (seen++ % 65536 == 0 &&
+        !session_continue(session, "ordering objects", seen, selection->count))
       return false;
-    uint32_t type = pyheap_type_of(heap, node);
-    if (type == UINT32_MAX || !wanted[type] || pyheap_is_orphan(heap, node))
-      continue;
-    uint64_t size = pyheap_size(heap, node);
-    if (size < filter->min || size > filter->max)
-      continue;
-    matches->count++;
-    matches->bytes += size;
-    keep(matches,
-         (struct match){sort_key(heap, node, size, filter->sort), node});
+    keep(matches, (struct match){sort_key(heap, node, filter->sort), node});
   }
   return true;
 }
@@ -172,7 +156,9 @@ static void add_row(struct table *table, const struct pyheap *heap,
 }
 
 static void print_matches(const struct output *output,
-                          const struct pyheap *heap, struct matches *matches) {
+                          const struct pyheap *heap,
+                          const struct pyheap_selection *selection,
+                          struct matches *matches) {
   static const struct table_column columns[] = {
       {"address", ALIGN_LEFT, 0, 0, CUT_END},
       {"size", ALIGN_RIGHT, 0, 0, CUT_END},
@@ -191,18 +177,17 @@ static void print_matches(const struct output *output,
     table_print(table, output->file, output->width);
     table_destroy(table);
   }
-  if (matches->count > matches->kept)
+  if (selection->count > matches->kept)
     fprintf(output->file,
             ELLIPSIS " %" PRIu64 " more; -limit unlimited shows all\n",
-            matches->count - matches->kept);
-  describe_count(&totals, matches->count, "object");
+            selection->count - matches->kept);
+  describe_count(&totals, selection->count, "object");
   fprintf(output->file, "%s, %s\n", buffer_string(&totals),
-          format_size_short(buffer, matches->bytes));
+          format_size_short(buffer, selection->bytes));
 }
 
-static enum command_status check(struct session *session,
-                                 const struct filter *filter, int operands,
-                                 char **argv) {
+static enum command_status check(struct session *session, struct filter *filter,
+                                 int operands, char **argv) {
   if (operands == 0)
     return session_fail(session, COMMAND_USAGE,
                         "filter: which type? Give a name, such as dict, "
@@ -210,39 +195,32 @@ static enum command_status check(struct session *session,
   if (operands > 1)
     return session_fail(session, COMMAND_USAGE,
                         "filter: one type, please; '%s' is too much", argv[2]);
-  if (filter->min > filter->max)
-    return session_fail(session, COMMAND_USAGE,
-                        "filter: -min is greater than -max");
-  return COMMAND_OK;
+  filter->select.type = argv[1];
+  return select_check(session, argv[0], &filter->select);
 }
 
 static enum command_status run(struct session *session,
-                               const struct filter *filter, const char *type,
+                               const struct filter *filter,
                                const struct output *output) {
   enum command_status status;
+  struct pyheap_selection selection;
   struct matches matches = {.limit = filter->limit};
-  struct pyheap *heap = session_objects(session, &status);
+  struct pyheap *heap =
+      select_objects(session, &filter->select, &selection, &status);
 
   if (!heap)
     return status;
-  bool *wanted = type_match(heap, type, !filter->exact);
-  if (!wanted) {
-    cleanup_buffer struct buffer near = {0};
-    type_suggest(&near, heap, type);
-    return session_fail(session, COMMAND_FAILED, "no type is named '%s'%s",
-                        type, buffer_string(&near));
-  }
-  bool complete = collect(session, heap, filter, wanted, &matches);
+  bool complete = collect(session, heap, &selection, filter, &matches);
   session_done(session);
-  free(wanted);
   if (complete)
-    print_matches(output, heap, &matches);
+    print_matches(output, heap, &selection, &matches);
   free(matches.best);
+  pyheap_selection_deinit(&selection);
   return complete ? COMMAND_OK : session_canceled(session);
 }
 
 enum command_status filter_run(struct session *session, int argc, char **argv) {
-  struct filter filter = {.max = UINT64_MAX, .limit = 25};
+  struct filter filter = {.select = SELECT_ALL, .limit = 25};
   struct output output;
   int operands;
   enum command_status status =
@@ -254,6 +232,5 @@ enum command_status filter_run(struct session *session, int argc, char **argv) {
     status = output_open(session, filter.output, filter.force, &output);
   if (status != COMMAND_OK)
     return status;
-  status = run(session, &filter, argv[1], &output);
-  return output_close(session, &output, status);
+  return output_close(session, &output, run(session, &filter, &output));
 }

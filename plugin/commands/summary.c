@@ -12,6 +12,7 @@
 #include "plugin/output.h"
 #include "plugin/render/number.h"
 #include "plugin/render/table.h"
+#include "plugin/select.h"
 #include "plugin/session.h"
 
 enum sort {
@@ -24,8 +25,7 @@ struct summary {
   uint64_t limit;
   int sort;
   bool ascending;
-  bool tracked;
-  bool orphans;
+  struct select_options select;
   const char *output;
   bool force;
 };
@@ -38,13 +38,8 @@ const struct command_option summary_options[] = {
      offsetof(struct summary, sort)},
     {"ascending", NULL, "Smallest first, or names from A to Z.", OPTION_FLAG,
      offsetof(struct summary, ascending)},
-    {"tracked", NULL,
-     "Count only what the garbage collector tracks: no strings, numbers, ….",
-     OPTION_FLAG, offsetof(struct summary, tracked)},
-    {"orphans", NULL,
-     "Count only objects in memory that the allocator holds as in use and\n"
-     "that nothing was found to lead to.",
-     OPTION_FLAG, offsetof(struct summary, orphans)},
+    SELECT_TYPE_OPTION(summary, select),
+    SELECT_OPTIONS(summary, select),
     OUTPUT_OPTIONS(struct summary),
     {0},
 };
@@ -145,12 +140,59 @@ static void print_lines(FILE *out, int width, const struct line *lines,
   table_destroy(table);
 }
 
+/** The objects by type: *ROWS is to be freed. */
+static enum command_status count_types(struct session *session,
+                                       const struct select_options *select,
+                                       struct pyheap_summary_row **rows,
+                                       size_t *count) {
+  enum command_status status;
+  struct pyheap_selection selection;
+
+  if (select_is_given(select)) {
+    if (!select_objects(session, select, &selection, &status))
+      return status;
+    *rows = selection.rows;
+    *count = selection.row_count;
+    selection.rows = NULL;
+    pyheap_selection_deinit(&selection);
+    return COMMAND_OK;
+  }
+  /* All objects were counted when they were found. */
+  struct pyheap *heap = session_objects(session, &status);
+  if (!heap)
+    return status;
+  struct pyheap_error *error =
+      pyheap_summarize(heap, PYHEAP_REACHABLE, rows, count);
+  return error ? session_error(session, error) : COMMAND_OK;
+}
+
+static enum command_status run(struct session *session, struct summary *summary,
+                               const struct output *output) {
+  struct pyheap_summary_row *rows;
+  size_t count;
+  enum command_status status =
+      count_types(session, &summary->select, &rows, &count);
+
+  if (status != COMMAND_OK)
+    return status;
+  struct line *lines = must_alloc(count * sizeof *lines);
+  for (size_t i = 0; i < count; i++)
+    lines[i] =
+        (struct line){.name = pyheap_type(session->heap, rows[i].type)->name,
+                      .count = rows[i].count,
+                      .bytes = rows[i].bytes};
+  free(rows);
+  count = merge(lines, count);
+  qsort_r(lines, count, sizeof *lines, compare_lines, summary);
+  print_lines(output->file, output->width, lines, count, summary->limit);
+  free(lines);
+  return COMMAND_OK;
+}
+
 enum command_status summary_run(struct session *session, int argc,
                                 char **argv) {
-  struct summary summary = {.limit = 25};
-  struct pyheap_summary_row *rows;
+  struct summary summary = {.limit = 25, .select = SELECT_ALL};
   struct output output;
-  size_t count;
   int operands;
   enum command_status status =
       options_parse(session, summary_options, argc, argv, &summary, &operands);
@@ -162,33 +204,10 @@ enum command_status summary_run(struct session *session, int argc,
                         "summary: '%s' is too much; the objects of one type "
                         "are listed by filter",
                         argv[1]);
-  if (summary.tracked && summary.orphans)
-    return session_fail(session, COMMAND_USAGE,
-                        "summary: -tracked and -orphans exclude each other");
-  enum pyheap_set set = summary.tracked   ? PYHEAP_TRACKED
-                        : summary.orphans ? PYHEAP_ORPHANS
-                                          : PYHEAP_REACHABLE;
-  status = output_open(session, summary.output, summary.force, &output);
+  status = select_check(session, argv[0], &summary.select);
+  if (status == COMMAND_OK)
+    status = output_open(session, summary.output, summary.force, &output);
   if (status != COMMAND_OK)
     return status;
-  struct pyheap *heap = session_objects(session, &status);
-  if (!heap)
-    return output_close(session, &output, status);
-  struct pyheap_error *error =
-      pyheap_summarize(heap, set, &rows, &count);
-  session_done(session);
-  if (error)
-    return output_close(session, &output, session_error(session, error));
-
-  struct line *lines = must_alloc(count * sizeof *lines);
-  for (size_t i = 0; i < count; i++)
-    lines[i] = (struct line){.name = pyheap_type(heap, rows[i].type)->name,
-                             .count = rows[i].count,
-                             .bytes = rows[i].bytes};
-  free(rows);
-  count = merge(lines, count);
-  qsort_r(lines, count, sizeof *lines, compare_lines, &summary);
-  print_lines(output.file, output.width, lines, count, summary.limit);
-  free(lines);
-  return output_close(session, &output, COMMAND_OK);
+  return output_close(session, &output, run(session, &summary, &output));
 }
