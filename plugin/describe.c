@@ -39,26 +39,30 @@ void describe_value(struct buffer *text, const struct pyheap *heap,
   add_owned(text, error, value);
 }
 
-void describe_identity(struct buffer *text, const struct pyheap *heap,
-                       pyheap_node node) {
+struct span describe_identity(struct buffer *text, const struct pyheap *heap,
+                              pyheap_node node) {
   if (pyheap_is_root(heap, node)) {
     escape_add(text, pyheap_root_name(heap, node));
-    return;
+    return (struct span){0};
   }
   describe_type(text, heap, pyheap_type_of(heap, node));
+  size_t start = text->length + 1;
   buffer_format(text, " 0x%" PRIx64, pyheap_address(heap, node));
+  return (struct span){start, text->length};
 }
 
-void describe_node(struct buffer *text, const struct pyheap *heap,
-                   pyheap_node node) {
-  describe_identity(text, heap, node);
+struct span describe_node(struct buffer *text, const struct pyheap *heap,
+                          pyheap_node node) {
+  struct span address = describe_identity(text, heap, node);
+
   if (pyheap_is_root(heap, node))
-    return;
+    return address;
   size_t before = text->length;
   buffer_add(text, " ");
   describe_value(text, heap, node, SHORT_VALUE);
   if (text->length == before + 1)
     buffer_truncate(text, before);
+  return address;
 }
 
 void describe_name(struct buffer *text, const struct pyheap *heap,
@@ -121,7 +125,8 @@ void describe_references(struct buffer *text, const struct pyheap *heap,
     buffer_format(text, ", " ELLIPSIS " %" PRIu64 " more",
                   search.found - shown);
   if (shown)
-    buffer_add(text, is_contained(search.references[0].name.form) ? " in " : " of ");
+    buffer_add(text,
+               is_contained(search.references[0].name.form) ? " in " : " of ");
 }
 
 void describe_refcount(struct buffer *text, int64_t refcount) {

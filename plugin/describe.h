@@ -20,12 +20,13 @@ void describe_type(struct buffer *text, const struct pyheap *heap,
 /** The value in short, in at most LIMIT characters; "" where there is none. */
 void describe_value(struct buffer *text, const struct pyheap *heap,
                     pyheap_node node, size_t limit);
-/** "dict 0x7f3c5a2b1c40", "frame handler (app.py:42)". */
-void describe_identity(struct buffer *text, const struct pyheap *heap,
-                       pyheap_node node);
+/** "dict 0x7f3c5a2b1c40", "frame handler (app.py:42)".  Returns where in TEXT
+ * the address is. */
+struct span describe_identity(struct buffer *text, const struct pyheap *heap,
+                              pyheap_node node);
 /** The same with the value: "dict 0x7f3c5a2b1c40 len=3". */
-void describe_node(struct buffer *text, const struct pyheap *heap,
-                   pyheap_node node);
+struct span describe_node(struct buffer *text, const struct pyheap *heap,
+                          pyheap_node node);
 /** A reference's name: "['sessions']", ".cache", "local req". */
 void describe_name(struct buffer *text, const struct pyheap *heap,
                    struct pyheap_name name);

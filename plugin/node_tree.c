@@ -5,6 +5,7 @@
 
 #include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "plugin/describe.h"
 #include "plugin/render/number.h"
@@ -148,35 +149,52 @@ static enum follow how_to_follow(struct walk *walk,
   return FOLLOW;
 }
 
-static void make_label(struct walk *walk, struct buffer *label,
-                       const struct pending *pending, enum follow follow) {
+static struct span add_no_object(struct buffer *label, uint64_t address) {
+  size_t start = label->length;
+
+  buffer_format(label, "0x%" PRIx64, address);
+  struct span span = {start, label->length};
+  buffer_add(label, " (no object)");
+  return span;
+}
+
+static struct span add_included(struct buffer *label, const struct pyheap *heap,
+                                const struct edge *edge) {
+  static const char words[] = " (already included, ";
+
+  describe_type(label, heap, pyheap_type_of(heap, edge->node));
+  size_t start = label->length + strlen(words);
+  buffer_format(label, "%s0x%" PRIx64 ")", words, edge->address);
+  return (struct span){start, label->length};
+}
+
+/** Returns where in LABEL the address is. */
+static struct span make_label(struct walk *walk, struct buffer *label,
+                              const struct pending *pending,
+                              enum follow follow) {
   const struct edge *edge = &pending->edge;
   pyheap_node from = walk->places[pending->parent].node;
 
   walk->kind->before(label, walk->heap, from, edge);
-  if (follow == NO_OBJECT) {
-    buffer_format(label, "0x%" PRIx64 " (no object)", edge->address);
-    return;
-  }
-  if (follow == INCLUDED && !pyheap_is_root(walk->heap, edge->node)) {
-    describe_type(label, walk->heap, pyheap_type_of(walk->heap, edge->node));
-    buffer_format(label, " (already included, 0x%" PRIx64 ")", edge->address);
-    return;
-  }
-  describe_node(label, walk->heap, edge->node);
+  if (follow == NO_OBJECT)
+    return add_no_object(label, edge->address);
+  if (follow == INCLUDED && !pyheap_is_root(walk->heap, edge->node))
+    return add_included(label, walk->heap, edge);
+  struct span address = describe_node(label, walk->heap, edge->node);
   walk->kind->after(label, edge);
   if (follow == INCLUDED)
     buffer_add(label, " (already included)");
   if (follow == CYCLE)
     buffer_add(label, " (cycle)");
   if (follow != TOO_DEEP)
-    return;
+    return address;
   find_edges(walk, edge->node, 0);
   if (!walk->edges.total)
-    return;
+    return address;
   buffer_add(label, " (" ELLIPSIS " ");
   describe_count(label, walk->edges.total, walk->kind->neighbour);
   buffer_add(label, ")");
+  return address;
 }
 
 static void add_more(struct walk *walk, const struct pending *pending) {
@@ -192,10 +210,11 @@ static void add_pending(struct walk *walk, const struct pending *pending) {
   pyheap_node node = pending->edge.node;
   enum follow follow = how_to_follow(walk, pending);
 
-  make_label(walk, &label, pending, follow);
+  struct span address = make_label(walk, &label, pending, follow);
   uint32_t place =
       add(walk, pending->parent, node, walk->places[pending->parent].depth + 1,
           buffer_string(&label));
+  tree_keep(walk->tree, place, address);
   if (node != PYHEAP_NO_NODE)
     include(walk, node);
   if (follow == FOLLOW)
@@ -240,8 +259,9 @@ struct tree *node_tree_build(struct session *session, const struct pyheap *heap,
   *cut = false;
   if (walk.options.depth > DEPTH_MAX)
     walk.options.depth = DEPTH_MAX;
-  describe_node(&label, heap, node);
+  struct span address = describe_node(&label, heap, node);
   add(&walk, 0, node, 0, buffer_string(&label));
+  tree_keep(walk.tree, 0, address);
   if (walk.included) {
     include(&walk, node);
     push_neighbours(&walk, 0);

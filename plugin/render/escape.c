@@ -189,3 +189,27 @@ size_t cut_append(struct buffer *to, const char *text, size_t columns,
   buffer_add(to, text + at);
   return 1 + width - skipped;
 }
+
+size_t cut_append_around(struct buffer *to, const char *text, size_t columns,
+                         struct span kept) {
+  cleanup_buffer struct buffer head = {0}, middle = {0};
+  size_t tail = text[kept.end] ? 1 : 0; /* the ellipsis that stands for it */
+
+  buffer_append(&head, text, kept.start);
+  buffer_append(&middle, text + kept.start, kept.end - kept.start);
+  size_t before = display_width(buffer_string(&head));
+  size_t width = display_width(buffer_string(&middle));
+  if (!width || before + width + tail <= columns || width + tail > columns)
+    return cut_append(to, text, columns, CUT_END);
+  size_t room = columns - width - tail, used = 0;
+  if (room > 1) {
+    /* The blank before an address stays. */
+    while (head.length && head.bytes[head.length - 1] == ' ')
+      buffer_truncate(&head, head.length - 1);
+    used = cut_append(to, buffer_string(&head), room - 1, CUT_END) + 1;
+    buffer_add(to, " ");
+  }
+  buffer_add(to, buffer_string(&middle));
+  buffer_add(to, tail ? ELLIPSIS : "");
+  return used + width + tail;
+}

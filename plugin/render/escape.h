@@ -43,4 +43,14 @@ enum cut {
 size_t cut_append(struct buffer *to, const char *text, size_t columns,
                   enum cut cut);
 
+/** The bytes [start, end) of a text; start == end: none. */
+struct span {
+  size_t start, end;
+};
+/** Cuts at the end as above, but for what must be KEPT in full, such as an
+ * address that is typed next: what comes before it is cut instead.  In fewer
+ * columns than that takes, even it is cut. */
+size_t cut_append_around(struct buffer *to, const char *text, size_t columns,
+                         struct span kept);
+
 #endif

@@ -7,8 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "escape.h"
-
 enum {
   /** A screen without a width still ends somewhere, or a deep tree would print
    * in the square of its size. */
@@ -21,6 +19,7 @@ static const uint32_t none = UINT32_MAX;
 
 struct tree_node {
   char *label;
+  struct span kept;           /**< Of the label. */
   uint32_t first, last, next; /**< Children and sibling, or `none`. */
   uint32_t width;             /**< Of the label. */
   uint32_t need;              /**< Columns when all is drawn below. */
@@ -96,6 +95,10 @@ uint32_t tree_add(struct tree *tree, uint32_t parent, const char *label) {
   return added;
 }
 
+void tree_keep(struct tree *tree, uint32_t node, struct span kept) {
+  tree->nodes[node].kept = kept;
+}
+
 uint32_t tree_count(const struct tree *tree) {
   return tree->count;
 }
@@ -149,7 +152,7 @@ static void begin_node(struct drawing *drawing, uint32_t number) {
 
   if (room < NARROWEST_LABEL)
     room = NARROWEST_LABEL;
-  cut_append(&drawing->line, node->label, room, CUT_END);
+  cut_append_around(&drawing->line, node->label, room, node->kept);
   if (node->first == none) {
     end_line(drawing);
     return;

@@ -21,6 +21,8 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "escape.h"
+
 struct tree;
 
 enum tree_shape {
@@ -34,6 +36,8 @@ void tree_destroy(struct tree *tree);
 /** Adds a last child to PARENT and returns its number.  LABEL is escaped
  * already. */
 uint32_t tree_add(struct tree *tree, uint32_t parent, const char *label);
+/** What of NODE's label is not cut, as an address: bytes of it. */
+void tree_keep(struct tree *tree, uint32_t node, struct span kept);
 /** Nodes so far. */
 uint32_t tree_count(const struct tree *tree);
 /** Draws it in WIDTH columns (0: unlimited); labels that do not fit are cut. */

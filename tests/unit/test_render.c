@@ -240,6 +240,34 @@ static void long_text_is_cut(void **state) {
   check_cut("你好你好", 5, CUT_START, "…你好");
 }
 
+static void check_cut_around(const char *text, const char *kept, size_t columns,
+                             const char *expected) {
+  cleanup_buffer struct buffer result = {0};
+  size_t start = (size_t)(strstr(text, kept) - text);
+  size_t used = cut_append_around(&result, text, columns,
+                                  (struct span){start, start + strlen(kept)});
+
+  assert_string_equal(buffer_string(&result), expected);
+  assert_int_equal(used, display_width(expected));
+}
+
+static void what_is_kept_is_not_cut(void **state) {
+  static const char text[] = "['a key'] in dict 0x1234 len=7";
+
+  (void)state;
+  check_cut_around(text, "0x1234", 30, text);
+  check_cut_around(text, "0x1234", 29, "['a key'] in dict 0x1234 len…");
+  check_cut_around(text, "0x1234", 25, "['a key'] in dict 0x1234…");
+  check_cut_around(text, "0x1234", 24, "['a key'] in di… 0x1234…");
+  check_cut_around(text, "0x1234", 9, "… 0x1234…");
+  check_cut_around(text, "0x1234", 8, "0x1234…");
+  check_cut_around(text, "0x1234", 7, "0x1234…");
+  check_cut_around(text, "0x1234", 6, "['a k…");
+  check_cut_around("['key'] in set 0x1", "0x1", 12, "['key']… 0x1");
+  check_cut_around("['你好'] in set 0x1", "0x1", 9, "['你… 0x1");
+  check_cut_around("no address here", "", 9, "no addre…");
+}
+
 static void json_is_valid(void **state) {
   static const struct {
     const char *string, *json;
@@ -443,6 +471,21 @@ static void trees_mix_both_where_it_fits(void **state) {
   tree_destroy(tree);
 }
 
+static void addresses_in_trees_are_not_cut(void **state) {
+  struct tree *tree = tree_create("0x1");
+  struct capture capture;
+
+  (void)state;
+  uint32_t child =
+      tree_add(tree, 0, "['a long key of a dict'] in dict 0x7f3c len=2");
+  tree_keep(tree, child, (struct span){33, 39});
+  capture_begin(&capture);
+  tree_print(tree, capture.file, 30, TREE_BELOW);
+  capture_check(&capture, "0x1\n"
+                          "+-['a long key of a d… 0x7f3c…\n");
+  tree_destroy(tree);
+}
+
 static void nested_branches_end_in_one_free_line(void **state) {
   struct tree *tree = tree_create("root");
   struct capture capture;
@@ -539,6 +582,7 @@ int main(void) {
       cmocka_unit_test(formatting_characters_are_escaped),
       cmocka_unit_test(widths_are_columns),
       cmocka_unit_test(long_text_is_cut),
+      cmocka_unit_test(what_is_kept_is_not_cut),
       cmocka_unit_test(json_is_valid),
       cmocka_unit_test(tables_look_as_pymplers),
       cmocka_unit_test(tables_fit_the_screen),
@@ -547,6 +591,7 @@ int main(void) {
       cmocka_unit_test(trees_look_as_console_browsers),
       cmocka_unit_test(trees_go_below_on_a_narrow_screen),
       cmocka_unit_test(trees_mix_both_where_it_fits),
+      cmocka_unit_test(addresses_in_trees_are_not_cut),
       cmocka_unit_test(nested_branches_end_in_one_free_line),
       cmocka_unit_test(deep_trees_are_drawn_without_recursion),
       cmocka_unit_test(types_match_by_any_part),
