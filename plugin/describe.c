@@ -136,6 +136,16 @@ void describe_refcount(struct buffer *text, int64_t refcount) {
     buffer_format(text, "%" PRId64, refcount);
 }
 
+void describe_interpreter(struct buffer *text, const struct pyheap *heap,
+                          int32_t index) {
+  if (index == PYHEAP_INTERPRETER_SHARED)
+    buffer_add(text, "shared");
+  else if (index == PYHEAP_INTERPRETER_UNKNOWN)
+    buffer_add(text, "unknown");
+  else
+    buffer_format(text, "%" PRId64, pyheap_interpreter(heap, index)->id);
+}
+
 void describe_count(struct buffer *text, uint64_t count, const char *what) {
   buffer_format(text, "%" PRIu64 " %s%s", count, what, count == 1 ? "" : "s");
 }

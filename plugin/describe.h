@@ -36,6 +36,9 @@ void describe_references(struct buffer *text, const struct pyheap *heap,
                          pyheap_node from, uint64_t target, uint64_t count);
 /** "3", or "immortal". */
 void describe_refcount(struct buffer *text, int64_t refcount);
+/** "0", the id of the interpreter of that index, "shared" or "unknown". */
+void describe_interpreter(struct buffer *text, const struct pyheap *heap,
+                          int32_t index);
 /** "1 object", "3 objects". */
 void describe_count(struct buffer *text, uint64_t count, const char *what);
 

@@ -135,6 +135,13 @@ struct pyheap *session_references(struct session *session,
   return prepare(session, status, pyheap_index_references);
 }
 
+enum command_status session_interpreters(struct session *session) {
+  enum command_status status = COMMAND_OK;
+  if (session->heap && pyheap_interpreter_count(session->heap) > 1)
+    prepare(session, &status, pyheap_find_interpreters);
+  return status;
+}
+
 void session_close(struct session *session) {
   pyheap_close(session->heap);
   session->heap = NULL;

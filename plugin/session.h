@@ -29,6 +29,10 @@ struct pyheap *session_references(struct session *session,
 enum command_status session_orphans(struct session *session,
                                     struct pyheap *heap);
 
+/** Finds out which interpreter each object belongs to, where there are several:
+ * after the above, which may give objects other numbers. */
+enum command_status session_interpreters(struct session *session);
+
 /** For long loops of the commands themselves: whether to go on.  Cheap enough
  * to be called for every 4,096th object. */
 bool session_continue(struct session *session, const char *stage, uint64_t done,

@@ -396,7 +396,7 @@ static struct pyheap_error *add_totals(struct pyheap *heap,
 static struct pyheap_error *find_with(struct pyheap *heap,
                                       struct worker *workers,
                                       const struct addresses *tracked) {
-  heap->interned = roots_find_interned(heap);
+  TRY(roots_find_interned(heap));
   if (!visit_tracked(heap, workers, tracked))
     return error_canceled();
   visit_roots(heap, &workers[0]);

@@ -180,6 +180,9 @@ void pyheap_close(struct pyheap *heap) {
   free(heap->in_sources);
   free(heap->uncounted);
   free(heap->generations);
+  free(heap->owners);
+  free(heap->interned);
+  free(heap->interpreters);
   symbols_close(heap->symbols);
   memory_deinit(&heap->memory);
   free((char *)heap->info.source);

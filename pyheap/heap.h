@@ -13,7 +13,7 @@
 #include "type.h"
 
 enum {
-  MAX_INTERPRETERS = 1 << 16,
+  MAX_INTERPRETERS = 1 << 13,
   MAX_THREADS = 1 << 20,
   MAX_FRAMES = 1 << 24, /**< Of all threads together. */
   MAX_PROBLEMS = 64,    /**< Kinds, not occurrences. */
@@ -47,7 +47,12 @@ struct pyheap {
   struct root *roots;
   size_t root_count;
 
-  uint64_t interned;    /**< The dict of interned strings, 0 when not found. */
+  /** By id; behind them what several share, and what nothing tells. */
+  struct pyheap_interpreter *interpreters;
+
+  /** The dicts of interned strings, ascending; none when not found. */
+  uint64_t *interned;
+  size_t interned_count;
 
   struct types types;   /**< type.c */
 
@@ -59,6 +64,9 @@ struct pyheap {
   bool objects_found;
   uint64_t *orphans; /**< A bitmap like marks; NULL until they were looked for. */
   int8_t *generations; /**< By object; made when first asked for. */
+  uint16_t *owners;    /**< By object; NULL with one interpreter, or not found
+                            yet: interpreters.c */
+  bool interpreters_found;
 
   /* Totals by type: rows by type index, made while objects are found. */
   struct pyheap_summary_row *reachable_rows, *tracked_rows;
@@ -104,10 +112,23 @@ static inline bool heap_has_frame_objects(const struct pyheap *heap) {
 /** The references that a root holds. */
 void root_visit(struct visit *visit, const struct root *root);
 
-/** The dict of interned strings: the interpreter's from 3.12 on; before, one
- * that a static variable points to (Objects/unicodeobject.c, `interned`).  0
- * when it cannot be found. */
-uint64_t roots_find_interned(const struct pyheap *heap);
+/** Finds the dicts of interned strings: those of the interpreters from 3.12 on;
+ * before, one that a static variable points to (Objects/unicodeobject.c,
+ * `interned`). */
+struct pyheap_error *roots_find_interned(struct pyheap *heap);
+/** Whether the object at ADDRESS is one. */
+static inline bool heap_is_interned_dict(const struct pyheap *heap,
+                                         uint64_t address) {
+  size_t low = 0, high = heap->interned_count;
+  while (low < high) {
+    size_t middle = low + (high - low) / 2;
+    if (heap->interned[middle] < address)
+      low = middle + 1;
+    else
+      high = middle;
+  }
+  return low < heap->interned_count && heap->interned[low] == address;
+}
 
 /* object.c: one object. */
 
@@ -156,6 +177,16 @@ uint64_t heap_bit_address(const struct pyheap *heap, uint64_t bit);
 /** Sets the entries of the objects of one gc generation to its number. */
 void heap_walk_generation(const struct pyheap *heap, uint64_t interpreter,
                           int generation, int8_t *generations);
+
+/* interpreters.c */
+
+/** Lists the interpreters among the roots. */
+struct pyheap_error *interpreters_list(struct pyheap *heap);
+/** The index of the interpreter whose PyInterpreterState is at ADDRESS, else
+ * PYHEAP_INTERPRETER_SHARED. */
+int32_t interpreters_index(const struct pyheap *heap, uint64_t address);
+/** Forgets whose the objects are: they have other numbers now. */
+void interpreters_forget(struct pyheap *heap);
 
 /** index.c: forgets the index of references. */
 void index_forget(struct pyheap *heap);

@@ -332,6 +332,7 @@ void index_forget(struct pyheap *heap) {
   free(take(heap->uncounted));
   heap->uncounted_count = 0;
   free(take(heap->generations));
+  interpreters_forget(heap);
   heap->references_indexed = false;
   info->visited_references = info->owned_references = 0;
   info->probable_references = info->refuted_references = 0;

@@ -97,7 +97,7 @@ static void say_static(struct words *words, const struct pyheap *heap,
     /* A stripped file has but its exported symbols: what lies behind one is
      * another variable. */
     const uint8_t *word = heap_memory(heap, address, 8);
-    if (heap->interned && word && load_u64(word) == heap->interned)
+    if (word && heap_is_interned_dict(heap, load_u64(word)))
       words_say(words, "dict of interned strings");
     else if (symbol && !offset)
       words_say(words, "%s", symbol);

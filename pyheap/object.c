@@ -490,7 +490,7 @@ void object_visit(struct visit *visit, const struct object *object) {
    * references are not counted (Objects/unicodeobject.c of 3.11,
    * PyUnicode_InternInPlace). */
   visit->object = object;
-  visit->uncounted = object->address == visit->heap->interned;
+  visit->uncounted = heap_is_interned_dict(visit->heap, object->address);
   visit->type_visited = false;
   visit->demote = !object_is_gc(visit->heap, object);
   visit_subtype(visit, object);

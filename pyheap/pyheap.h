@@ -228,6 +228,56 @@ enum pyheap_root_kind pyheap_root_kind(const struct pyheap *heap,
 /** "interpreter 0", "thread 4711", "frame handler (app.py:42)". */
 const char *pyheap_root_name(const struct pyheap *heap, pyheap_node root);
 
+/* Interpreters ------------------------------------------------------------ */
+
+/** Interpreters are numbered by ascending id: 0 .. pyheap_interpreter_count()-1,
+ * at least one.  Two more numbers stand for what is no one interpreter's. */
+enum {
+  PYHEAP_INTERPRETER_SHARED = -1,  /**< Of several, or static. */
+  PYHEAP_INTERPRETER_UNKNOWN = -2, /**< Nothing tells: orphans; in 3.8 and
+                                        free-threaded builds garbage, too. */
+};
+
+struct pyheap_interpreter {
+  int64_t id;       /**< As Python's own functions have it; 0: the main one. */
+  uint64_t address; /**< Of its PyInterpreterState. */
+  uint32_t threads;
+  /* From here on 0 before pyheap_find_interpreters(). */
+  uint64_t tracked; /**< Objects that the collector tracks. */
+  uint64_t objects; /**< All, tracked or not. */
+  uint64_t bytes;   /**< What these weigh. */
+};
+
+uint32_t pyheap_interpreter_count(const struct pyheap *heap);
+/** INDEX may be PYHEAP_INTERPRETER_SHARED or PYHEAP_INTERPRETER_UNKNOWN too, for
+ * the totals of these.  Valid until pyheap_close(). */
+const struct pyheap_interpreter *pyheap_interpreter(const struct pyheap *heap,
+                                                    int32_t index);
+/** Finds out which interpreter each object belongs to (idempotent; forgotten
+ * when pyheap_find_orphans() gives objects other numbers). */
+PYHEAP_MUST_CHECK struct pyheap_error *
+pyheap_find_interpreters(struct pyheap *heap);
+/**
+ * The interpreter that NODE belongs to.  With only one, all is its.  With
+ * several:
+ *
+ * - an object on the lists of an interpreter's collector is that
+ *   interpreter's, whatever else refers to it;
+ * - in 3.8, where all interpreters have the same lists, and in free-threaded
+ *   builds, which have none, the modules in an interpreter's sys.modules are
+ *   that interpreter's, and so are the dicts of what these define;
+ * - static objects, such as None and the builtin types, are shared;
+ * - any other object is of whatever refers to it: of the one interpreter whose
+ *   objects, frames, threads or state do, directly or through others such;
+ *   shared when those of several do.  Guessed references and tables of interned
+ *   strings count only where nothing else leads to the object;
+ * - what only C variables hold is shared.
+ *
+ * A root is its interpreter's; static memory is shared.  For objects, needs
+ * pyheap_find_interpreters() when there are several.
+ */
+int32_t pyheap_interpreter_of(const struct pyheap *heap, pyheap_node node);
+
 /** As sys.getsizeof(), in bytes; 0 for a root. */
 uint64_t pyheap_size(const struct pyheap *heap, pyheap_node object);
 /** False when the object's own numbers cannot be true, as in damaged memory:

@@ -353,11 +353,8 @@ static bool maps_to_itself(const struct pyheap *heap, uint64_t address) {
   return seen >= ENOUGH;
 }
 
-uint64_t roots_find_interned(const struct pyheap *heap) {
-  int32_t offset = OFFSET(heap->layout, PyInterpreterState, interned_strings);
-  for (size_t i = 0; offset >= 0 && i < heap->root_count; i++)
-    if (heap->roots[i].kind == PYHEAP_ROOT_INTERPRETER)
-      return heap_word(heap, heap->roots[i].address, offset);
+/** The dict of interned strings that a C variable points to, or 0. */
+static uint64_t find_static_interned(const struct pyheap *heap) {
   for (size_t i = 0; i < heap->memory.static_count; i++) {
     const struct memory_static *area = &heap->memory.statics[i];
     for (uint64_t at = area->start; at + 8 <= area->end; at += 8) {
@@ -367,6 +364,33 @@ uint64_t roots_find_interned(const struct pyheap *heap) {
     }
   }
   return 0;
+}
+
+/** Adds ADDRESS to heap->interned, which has room for it. */
+static void add_interned(struct pyheap *heap, uint64_t address) {
+  size_t at = heap->interned_count;
+  if (!address || heap_is_interned_dict(heap, address))
+    return;
+  for (; at > 0 && heap->interned[at - 1] > address; at--)
+    heap->interned[at] = heap->interned[at - 1];
+  heap->interned[at] = address;
+  heap->interned_count++;
+}
+
+struct pyheap_error *roots_find_interned(struct pyheap *heap) {
+  int32_t offset = OFFSET(heap->layout, PyInterpreterState, interned_strings);
+  uint32_t count = pyheap_interpreter_count(heap);
+
+  free(take(heap->interned));
+  heap->interned_count = 0;
+  heap->interned = reallocarray(NULL, count, sizeof *heap->interned);
+  if (!heap->interned)
+    return &error_no_memory;
+  if (offset < 0)
+    add_interned(heap, find_static_interned(heap));
+  for (uint32_t i = 0; offset >= 0 && i < count; i++)
+    add_interned(heap, heap_word(heap, heap->interpreters[i].address, offset));
+  return NULL;
 }
 
 void root_visit(struct visit *visit, const struct root *root) {

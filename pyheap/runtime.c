@@ -556,5 +556,6 @@ struct pyheap_error *runtime_find(struct pyheap *heap) {
                     "some objects of free-threaded builds from 3.14 on, "
                     "functions above all, are not found"));
   TRY(add_root(heap, PYHEAP_ROOT_RUNTIME, heap->runtime, 0));
-  return add_interpreters(heap);
+  TRY(add_interpreters(heap));
+  return interpreters_list(heap);
 }

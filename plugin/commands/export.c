@@ -107,6 +107,17 @@ static void add_type(struct writer *writer, pyheap_node node) {
   buffer_append(&writer->block, name->bytes, name->length);
 }
 
+/** The id of the interpreter that the object belongs to, "shared", or null. */
+static void add_interpreter(struct buffer *block, const struct pyheap *heap,
+                            int32_t index) {
+  if (index < 0)
+    buffer_add(block, index == PYHEAP_INTERPRETER_SHARED
+                          ? ",\"interpreter\":\"shared\""
+                          : ",\"interpreter\":null");
+  else
+    add_number(block, ",\"interpreter\":", pyheap_interpreter(heap, index)->id);
+}
+
 static void add_object(struct writer *writer, pyheap_node node) {
   const struct pyheap *heap = writer->heap;
   struct buffer *block = &writer->block;
@@ -121,6 +132,8 @@ static void add_object(struct writer *writer, pyheap_node node) {
   add_number(block, ",\"refcount\":", pyheap_refcount(heap, node));
   buffer_add(block, pyheap_is_tracked(heap, node) ? ",\"tracked\":true"
                                                   : ",\"tracked\":false");
+  if (pyheap_interpreter_count(heap) > 1)
+    add_interpreter(block, heap, pyheap_interpreter_of(heap, node));
   pyheap_referents(heap, node, take_reference, writer);
   add_targets(block, ",\"referents\":[", &writer->targets[PYHEAP_VISITED]);
   add_targets(block, ",\"owned\":[", &writer->targets[PYHEAP_OWNED]);
@@ -170,6 +183,9 @@ static enum command_status run(struct session *session,
   struct pyheap *heap = select_objects(session, select, &selection, &status);
 
   if (!heap)
+    return status;
+  status = session_interpreters(session);
+  if (status != COMMAND_OK)
     return status;
   uint32_t types = pyheap_type_count(heap);
   struct writer writer = {

@@ -83,6 +83,56 @@ static void print_sets(FILE *out, int width, const struct pyheap_info *info) {
   table_destroy(table);
 }
 
+static void add_number(struct table *table, uint64_t number) {
+  char buffer[24];
+
+  *put_decimal(buffer, number) = '\0';
+  table_add(table, buffer);
+}
+
+static void add_interpreter(struct table *table, const struct pyheap *heap,
+                            int32_t index) {
+  const struct pyheap_interpreter *interpreter =
+      pyheap_interpreter(heap, index);
+  cleanup_buffer struct buffer name = {0};
+  char buffer[SIZE_TEXT];
+
+  describe_interpreter(&name, heap, index);
+  table_add(table, buffer_string(&name));
+  if (index < 0)
+    table_add(table, "");
+  else
+    add_number(table, interpreter->threads);
+  add_number(table, interpreter->tracked);
+  add_number(table, interpreter->objects);
+  table_add(table, format_size(buffer, interpreter->bytes));
+}
+
+/** What belongs to which interpreter, where there are several. */
+static void print_interpreters(const struct output *output,
+                               const struct pyheap *heap) {
+  static const struct table_column columns[] = {
+      {"interpreter", ALIGN_RIGHT, 2, 0, CUT_END},
+      {"# threads", ALIGN_RIGHT, 2, 0, CUT_END},
+      {"# tracked", ALIGN_RIGHT, 2, 0, CUT_END},
+      {"# objects", ALIGN_RIGHT, 2, 0, CUT_END},
+      {"total size", ALIGN_RIGHT, 2, 0, CUT_END},
+  };
+  uint32_t count = pyheap_interpreter_count(heap);
+
+  if (count < 2)
+    return;
+  struct table *table = table_create(columns, 5);
+  for (uint32_t i = 0; i < count; i++)
+    add_interpreter(table, heap, (int32_t)i);
+  add_interpreter(table, heap, PYHEAP_INTERPRETER_SHARED);
+  if (pyheap_interpreter(heap, PYHEAP_INTERPRETER_UNKNOWN)->objects)
+    add_interpreter(table, heap, PYHEAP_INTERPRETER_UNKNOWN);
+  fputc('\n', output->file);
+  table_print(table, output->file, output->width);
+  table_destroy(table);
+}
+
 /** How far the counts of one type's objects are from the references found. */
 struct unexplained {
   uint32_t type;
@@ -126,13 +176,6 @@ static bool find_unexplained(struct session *session, const struct pyheap *heap,
       types[type].low += -(uint64_t)excess;
   }
   return true;
-}
-
-static void add_number(struct table *table, uint64_t number) {
-  char buffer[24];
-
-  *put_decimal(buffer, number) = '\0';
-  table_add(table, buffer);
 }
 
 static void print_unexplained(const struct output *output,
@@ -226,6 +269,9 @@ static enum command_status run(struct session *session,
 
   if (!heap)
     return status;
+  status = session_interpreters(session);
+  if (status != COMMAND_OK)
+    return status;
   uint32_t type_count = pyheap_type_count(heap);
   struct unexplained *types = must_alloc(type_count * sizeof *types);
   bool complete = find_unexplained(session, heap, types, type_count);
@@ -248,6 +294,7 @@ static enum command_status run(struct session *session,
     print_problems(output->file, info);
     fputc('\n', output->file);
     print_sets(output->file, output->width, info);
+    print_interpreters(output, heap);
     if (type_count && types[0].objects)
       print_unexplained(output, heap, types, type_count);
   }
