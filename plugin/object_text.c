@@ -179,6 +179,21 @@ static void print_collector(FILE *out, const struct pyheap *heap,
   fputc('\n', out);
 }
 
+/** Says whose the object is, where there are several interpreters. */
+static void print_interpreter(FILE *out, const struct pyheap *heap,
+                              pyheap_node node) {
+  cleanup_buffer struct buffer text = {0};
+  int32_t index = pyheap_interpreter_of(heap, node);
+
+  if (pyheap_interpreter_count(heap) < 2)
+    return;
+  describe_interpreter(&text, heap, index);
+  fprintf(out, "belongs to %s%s\n", index >= 0 ? "interpreter " : "",
+          index == PYHEAP_INTERPRETER_SHARED    ? "no interpreter alone"
+          : index == PYHEAP_INTERPRETER_UNKNOWN ? "an unknown interpreter"
+                                                : buffer_string(&text));
+}
+
 static void print_value(FILE *out, const struct pyheap *heap,
                         pyheap_node node) {
   cleanup_buffer struct buffer text = {0};
@@ -233,6 +248,7 @@ static void print_object(FILE *out, const struct pyheap *heap,
   fputc('\n', out);
   print_refcount(out, heap, node);
   print_collector(out, heap, node);
+  print_interpreter(out, heap, node);
   print_value(out, heap, node);
 }
 
