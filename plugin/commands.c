@@ -109,6 +109,30 @@ const struct command commands[] = {
         .run = referents_run,
     },
     {
+        .name = "sizeof",
+        .operands = "ADDRESS...",
+        .brief = "Measure an object with all that it leads to.",
+        .help =
+            "Shows the size of the object itself (as sys.getsizeof()), of all\n"
+            "that one gets to from it, and of the part that only it holds: what\n"
+            "would be freed if it went away.  Every reference that keeps an\n"
+            "object alive is followed, but for those to types, modules and\n"
+            "their namespaces, code objects and the frames of running\n"
+            "functions, which lead to the whole program; -code follows these,\n"
+            "too.  What is asked about is followed in any case.\n"
+            "Several addresses are measured one by one, and together, where\n"
+            "what they share counts once.\n"
+            "With -detail, below each object are its parts, largest first, and\n"
+            "what one gets to by way of each alone; what more than one of them\n"
+            "leads to has a row of its own, so that all add up.\n"
+            "\n"
+            "Examples:\n"
+            "  muppy sizeof 0x7f3c5a2b1c40 -detail 2\n"
+            "  muppy sizeof 0x7f3c5a2b1c40 0x7f3c5a2b1d00",
+        .options = sizeof_options,
+        .run = sizeof_run,
+    },
+    {
         .name = "export",
         .operands = "",
         .brief = "Write every object with its references to a file.",

@@ -199,6 +199,19 @@ enum command_status session_address(struct session *session, int count,
   return session_expression(session, argv[0], buffer_string(&expression), ret);
 }
 
+enum command_status session_addresses(struct session *session, int count,
+                                      char **argv, uint64_t *ret) {
+  enum command_status status = COMMAND_OK;
+
+  if (!count)
+    return session_address(session, 0, argv, ret);
+  for (int i = 0; i < count && status == COMMAND_OK; i++) {
+    char *alone[] = {argv[0], argv[i + 1], NULL};
+    status = session_address(session, 1, alone, &ret[i]);
+  }
+  return status;
+}
+
 /** Bytes between two addresses. */
 static uint64_t distance(uint64_t a, uint64_t b) {
   return a < b ? b - a : a - b;

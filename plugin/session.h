@@ -49,6 +49,10 @@ enum command_status session_canceled(struct session *session);
  */
 enum command_status session_address(struct session *session, int count,
                                     char **argv, uint64_t *ret);
+/** The same for each of the operands by itself, which in gdb is an expression
+ * without blanks.  RET has room for COUNT. */
+enum command_status session_addresses(struct session *session, int count,
+                                      char **argv, uint64_t *ret);
 /** The address that TEXT is, which may be an expression in gdb, too; WHAT names
  * it in messages: "filter: option -from". */
 enum command_status session_expression(struct session *session,

@@ -483,4 +483,50 @@ pyheap_next_selected(const struct pyheap_selection *selection,
   return PYHEAP_NO_NODE;
 }
 
+/** Whether an object is of the program rather than of its data: a type, a
+ * module, the dict that is a module's namespace, a code object, the frame of a
+ * running function.  Through these everything leads to everything.  Needs
+ * pyheap_index_references(). */
+bool pyheap_is_program(const struct pyheap *heap, pyheap_node node);
+
+/** What some nodes lead to. */
+struct pyheap_reach;
+
+struct pyheap_reach_totals {
+  uint64_t objects, bytes; /**< All that was reached, the start included. */
+  uint64_t retained_objects, retained_bytes; /**< Of these, what only the
+      start holds: what would be freed if it went away. */
+  uint64_t left_out;  /**< Objects that were reached and not followed. */
+  uint64_t uncertain; /**< Objects whose sizes are the least they can be. */
+};
+
+/**
+ * Follows every reference from the COUNT nodes of STARTS, each of which may be
+ * there once.  References to the program (see pyheap_is_program()) are followed
+ * with PROGRAM only, and from the start itself; a module that is a start leads
+ * to its namespace.
+ * @param[out] ret Destroy it before anything changes the heap's numbers.
+ * Takes about 50 bytes an object reached and 4 a node of the heap.
+ */
+PYHEAP_MUST_CHECK struct pyheap_error *
+pyheap_reach_create(struct pyheap *heap, const pyheap_node *starts,
+                    size_t count, bool program, struct pyheap_reach **ret);
+void pyheap_reach_destroy(struct pyheap_reach *reach);
+struct pyheap_reach_totals
+pyheap_reach_totals(const struct pyheap_reach *reach);
+
+/** The share of one node in what was reached. */
+struct pyheap_share {
+  pyheap_node owner; /**< The last node that every way from the start goes
+                          through before it; PYHEAP_NO_NODE: none, or it is a
+                          start. */
+  uint64_t size;     /**< pyheap_size() */
+  uint64_t bytes;    /**< Of it and what one gets to from the start only by way
+                          of it: that of all whose owner it is, and its own. */
+  uint64_t retained; /**< Of it and what only it holds, in the whole heap. */
+};
+/** False for a node that was not reached. */
+bool pyheap_reach_share(const struct pyheap_reach *reach, pyheap_node node,
+                        struct pyheap_share *ret);
+
 #endif

@@ -19,6 +19,7 @@ COMMAND(filter)
 COMMAND(refs)
 COMMAND(object)
 COMMAND(referents)
+COMMAND(sizeof)
 COMMAND(export)
 COMMAND(help)
 #undef COMMAND
