@@ -34,6 +34,7 @@ const struct command commands[] = {
         .help =
             "Counts every object that can be reached, strings and numbers\n"
             "included; -tracked counts what gc.get_objects() would return.\n"
+            "Objects are selected as in muppy objects.\n"
             "Sizes are those of sys.getsizeof().  Types of one name are one\n"
             "line, and ties are ordered by name.\n"
             "\n"
@@ -43,14 +44,37 @@ const struct command commands[] = {
         .run = summary_run,
     },
     {
+        .name = "objects",
+        .operands = "[TYPE]",
+        .brief = "List objects, the largest first, or count them.",
+        .help =
+            "Without options every object that can be reached is meant.  TYPE "
+            "is\n"
+            "a name with or without what comes before its dots (User,\n"
+            "models.User, app.models.User), and may hold * and ?; objects of\n"
+            "subclasses are included.  All that is given must be true of an\n"
+            "object.  -min, -max and the like are inclusive; sizes are in "
+            "bytes\n"
+            "of sys.getsizeof().\n"
+            "A size such as 232+ is of a damaged object, whose own sizes\n"
+            "cannot be true: it is the least that it has.\n"
+            "Running functions are no objects from Python 3.11 on: -frames "
+            "lists\n"
+            "them.\n"
+            "\n"
+            "Examples:\n"
+            "  muppy objects -module app -min 1k\n"
+            "  muppy objects list -min-length 100000 -sort length\n"
+            "  muppy objects -generation 2 -max-refcount 1 -count\n"
+            "  muppy objects dict -untracked -addresses -output dicts.txt",
+        .options = objects_options,
+        .run = objects_run,
+    },
+    {
         .name = "filter",
         .operands = "TYPE",
-        .brief = "List the objects of a type and its subclasses.",
-        .help = "TYPE is a name with or without what comes before its dots\n"
-                "(User, models.User, app.models.User), and may hold * and ?.\n"
-                "-min and -max are inclusive, in bytes of sys.getsizeof().\n"
-                "A size such as 232+ is of a damaged object, whose own sizes\n"
-                "cannot be true: it is the least that it has.\n"
+        .brief = "List the objects of a type: muppy objects TYPE.",
+        .help = "The name that Pympler gives it; see muppy help objects.\n"
                 "\n"
                 "Examples:\n"
                 "  muppy filter dict -min 1k\n"
@@ -135,8 +159,10 @@ const struct command commands[] = {
     {
         .name = "export",
         .operands = "",
-        .brief = "Write every object with its references to a file.",
+        .brief = "Write objects with their references to a file.",
         .help =
+            "Without options every object is written; they are selected as in\n"
+            "muppy objects.\n"
             "The file holds a line for each object, ordered by address:\n"
             "  "
             "{\"address\":\"0x...\",\"type\":\"dict\",\"size\":64,\"refcount\":"

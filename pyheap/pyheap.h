@@ -471,6 +471,25 @@ pyheap_is_selected(const struct pyheap_selection *selection, pyheap_node node) {
   return node < selection->end && selection->bits[node / 64] >> node % 64 & 1;
 }
 
+/** What comes first when objects are listed; of equals, the lower address. */
+enum pyheap_order {
+  PYHEAP_BY_SIZE,     /**< The largest; ascending: the smallest. */
+  PYHEAP_BY_ADDRESS,  /**< The lowest, whatever the direction. */
+  PYHEAP_BY_REFCOUNT, /**< The most referred to, immortal ones before. */
+  PYHEAP_BY_LENGTH,   /**< The longest; those without a length come last. */
+  PYHEAP_BY_TYPE,     /**< From A to Z, whatever the direction. */
+};
+
+/**
+ * The first LIMIT selected objects in an order, found in parallel.
+ * @param[out] ret Array of *COUNT nodes; free() it.
+ */
+PYHEAP_MUST_CHECK struct pyheap_error *
+pyheap_order_selected(struct pyheap *heap,
+                      const struct pyheap_selection *selection,
+                      enum pyheap_order order, bool ascending, uint64_t limit,
+                      pyheap_node **ret, size_t *count);
+
 /** The first selected object from NODE on, or PYHEAP_NO_NODE. */
 static inline pyheap_node
 pyheap_next_selected(const struct pyheap_selection *selection,

@@ -21,6 +21,7 @@ struct table {
   size_t *widths; /**< The widest cell of each column. */
   size_t *rules;  /**< Rows that a rule comes before. */
   size_t rule_count;
+  bool flushed; /**< The header was printed. */
 };
 
 struct table *table_create(const struct table_column *columns, size_t count) {
@@ -115,6 +116,14 @@ static void print_rule(const struct table *table, const size_t *widths,
   print_line(line, out);
 }
 
+static void print_header(const struct table *table, const size_t *widths,
+                         struct buffer *line, FILE *out) {
+  for (size_t i = 0; i < table->column_count; i++)
+    add_cell(table, line, i, widths[i], table->columns[i].title);
+  print_line(line, out);
+  print_rule(table, widths, line, out);
+}
+
 static bool has_rule(const struct table *table, size_t row) {
   for (size_t i = 0; i < table->rule_count; i++)
     if (table->rules[i] == row)
@@ -131,10 +140,8 @@ void table_print(const struct table *table, FILE *out, int width) {
   memcpy(widths, table->widths, count * sizeof *widths);
   if (width > 0)
     fit(table, widths, (size_t)width);
-  for (size_t i = 0; i < count; i++)
-    add_cell(table, &line, i, widths[i], table->columns[i].title);
-  print_line(&line, out);
-  print_rule(table, widths, &line, out);
+  if (!table->flushed)
+    print_header(table, widths, &line, out);
   for (size_t i = 0; i < table->cell_count; i++) {
     if (i % count == 0 && has_rule(table, i / count))
       print_rule(table, widths, &line, out);
@@ -144,4 +151,13 @@ void table_print(const struct table *table, FILE *out, int width) {
       print_line(&line, out);
   }
   free(widths);
+}
+
+void table_flush(struct table *table, FILE *out, int width) {
+  if (!table->cell_count)
+    return;
+  table_print(table, out, width);
+  table->flushed = true;
+  buffer_clear(&table->cells);
+  table->cell_count = 0;
 }

@@ -38,5 +38,9 @@ void table_rule(struct table *table);
 /** Prints it in at most WIDTH columns (0: unlimited), as far as columns may be
  * cut. */
 void table_print(const struct table *table, FILE *out, int width);
+/** Prints the rows so far and forgets them, so that tables of millions of rows
+ * need no memory; columns keep their widths, or grow.  Returns with no row left.
+ * Not for tables with rules. */
+void table_flush(struct table *table, FILE *out, int width);
 
 #endif
