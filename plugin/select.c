@@ -3,6 +3,7 @@
 
 #include "select.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -27,6 +28,7 @@ enum given {
   GIVEN_IMMORTAL = 1 << 11,
   GIVEN_FROM = 1 << 12,
   GIVEN_TO = 1 << 13,
+  GIVEN_INTERPRETER = 1 << 14,
 };
 
 static unsigned given(const struct select_options *options) {
@@ -48,6 +50,7 @@ static unsigned given(const struct select_options *options) {
       {GIVEN_IMMORTAL, options->immortal},
       {GIVEN_FROM, options->from},
       {GIVEN_TO, options->to},
+      {GIVEN_INTERPRETER, options->interpreter},
   };
   unsigned bits = 0;
 
@@ -212,6 +215,35 @@ static enum command_status find_types(struct session *session,
   return COMMAND_OK;
 }
 
+/** The interpreter of -interpreter. */
+static enum command_status find_interpreter(struct session *session,
+                                            const char *word,
+                                            struct pyheap_filter *filter) {
+  const struct pyheap *heap = session->heap;
+  cleanup_buffer struct buffer ids = {0};
+  char *end;
+
+  filter->of_interpreter = true;
+  filter->interpreter = strcmp(word, "shared") == 0
+                            ? PYHEAP_INTERPRETER_SHARED
+                            : PYHEAP_INTERPRETER_UNKNOWN;
+  if (filter->interpreter == PYHEAP_INTERPRETER_SHARED ||
+      strcmp(word, "unknown") == 0)
+    return COMMAND_OK;
+  long long id = strtoll(word, &end, 10);
+  for (uint32_t i = 0; i < pyheap_interpreter_count(heap); i++) {
+    int64_t of_this = pyheap_interpreter(heap, (int32_t)i)->id;
+    filter->interpreter = (int32_t)i;
+    if (!*end && of_this == id)
+      return COMMAND_OK;
+    buffer_format(&ids, "%s%" PRId64, i ? ", " : "", of_this);
+  }
+  return session_fail(session, COMMAND_FAILED,
+                      "there is no interpreter '%s'; give one of %s, or "
+                      "shared, or unknown",
+                      word, buffer_string(&ids));
+}
+
 static enum pyheap_wanted only(bool is) {
   return is ? PYHEAP_ONLY : PYHEAP_EITHER;
 }
@@ -250,6 +282,8 @@ static struct pyheap *prepare(struct session *session,
                            "no generations");
   else if (options->orphans)
     *status = session_orphans(session, heap);
+  if (*status == COMMAND_OK && options->interpreter)
+    *status = session_interpreters(session);
   return *status == COMMAND_OK ? heap : NULL;
 }
 
@@ -264,6 +298,10 @@ struct pyheap *select_objects(struct session *session,
   if (!heap)
     return NULL;
   set_filter(options, &filter);
+  if (options->interpreter)
+    *status = find_interpreter(session, options->interpreter, &filter);
+  if (*status != COMMAND_OK)
+    return NULL;
   *status = find_types(session, options, &filter, &types);
   if (*status != COMMAND_OK)
     return NULL;

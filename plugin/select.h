@@ -23,7 +23,8 @@ struct select_options {
   uint64_t min_size, max_size;
   uint64_t min_length, max_length;
   uint64_t min_refcount, max_refcount;
-  int generation; /**< enum select_generation */
+  int generation;          /**< enum select_generation */
+  const char *interpreter; /**< An id, "shared", "unknown", or NULL. */
   bool tracked, untracked, orphans, immortal;
   const char *from, *to;             /**< Addresses as the user wrote them. */
   uint64_t from_address, to_address; /**< Set by select_check(); the second is
@@ -71,6 +72,11 @@ enum select_generation {
       {"generation", "any|0|1|2|permanent",                                    \
        "Objects of that generation of the garbage collector.", OPTION_CHOICE,  \
        offsetof(struct owner, member.generation)},                             \
+      {"interpreter", "ID|shared|unknown",                                     \
+       "Objects of one interpreter, of several (or static), or of which "      \
+       "nothing\n"                                                             \
+       "tells.",                                                               \
+       OPTION_TEXT, offsetof(struct owner, member.interpreter)},               \
       {"tracked", NULL,                                                        \
        "Only what the garbage collector tracks: no strings, numbers, ….",      \
        OPTION_FLAG, offsetof(struct owner, member.tracked)},                   \

@@ -436,6 +436,9 @@ struct pyheap_filter {
   unsigned generations; /**< Bit N: generation N is wanted; 0: any or none. */
   enum pyheap_wanted tracked, immortal;
   enum pyheap_wanted orphans; /**< Needs pyheap_find_orphans(). */
+  bool of_interpreter; /**< Only objects of `interpreter`, which then needs
+                            pyheap_find_interpreters(). */
+  int32_t interpreter; /**< As pyheap_interpreter_of() has it. */
 };
 
 #define PYHEAP_ANY_OBJECT                                                      \

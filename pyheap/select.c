@@ -68,6 +68,9 @@ static bool fits(const struct pyheap *heap, const struct pyheap_filter *filter,
        !is_wanted(filter->orphans, pyheap_is_orphan(heap, node))) ||
       (filter->orphans == PYHEAP_ONLY && !heap->orphans))
     return false;
+  if (filter->of_interpreter &&
+      pyheap_interpreter_of(heap, node) != filter->interpreter)
+    return false;
   if (filter->tracked != PYHEAP_EITHER &&
       !is_wanted(filter->tracked, object_is_tracked(heap, object)))
     return false;

@@ -185,8 +185,10 @@ static enum command_status run(struct session *session,
   if (!heap)
     return status;
   status = session_interpreters(session);
-  if (status != COMMAND_OK)
+  if (status != COMMAND_OK) {
+    pyheap_selection_deinit(&selection);
     return status;
+  }
   uint32_t types = pyheap_type_count(heap);
   struct writer writer = {
       .heap = heap,

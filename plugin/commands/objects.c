@@ -23,7 +23,7 @@ const struct command_option objects_options[] = {
      "List what refers to objects and is none: interpreters, threads,\n"
      "running functions.",
      OPTION_FLAG, offsetof(struct objects, roots)},
-    {"frames", NULL, "List only the running functions, innermost first.",
+    {"frames", NULL, "List only the running functions of each thread, innermost first.",
      OPTION_FLAG, offsetof(struct objects, frames)},
     {0},
 };

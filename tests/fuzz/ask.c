@@ -14,6 +14,9 @@ static const char *const questions[][ARGUMENTS] = {
     {"info"},
     {"summary", "-limit", "unlimited"},
     {"filter", "*", "-limit", "200"},
+    {"objects", "-min-length", "1", "-sort", "length", "-limit", "200"},
+    {"objects", "-generation", "2", "-min-refcount", "2", "-count"},
+    {"objects", "-roots"},
     {"export"},
     {"info"},
 };
