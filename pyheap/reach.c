@@ -38,9 +38,8 @@ static bool is_held_outside(const struct walk *walk, uint32_t object) {
 
   for (uint64_t i = heap->in_starts[object]; i < heap->in_starts[object + 1];
        i++) {
-    uint32_t source = heap->in_sources[i];
-    uint32_t number = walk->numbers[source];
-    if ((!number || number == WALK_LEFT_OUT) && source != walk->interned)
+    uint32_t number = walk->numbers[heap->in_sources[i]];
+    if (!number || number == WALK_LEFT_OUT)
       return true;
   }
   return heap_is_held_unseen(heap, object);

@@ -9,9 +9,6 @@
 #include "dominators.h"
 #include "heap.h"
 
-/** The number of the dict of interned strings, or PYHEAP_NO_NODE.  It holds no
- * string: it gives up each that nothing else refers to. */
-uint32_t heap_interned_number(const struct pyheap *heap);
 /** Whether something that is no node may hold an object: its count is greater
  * than the references found, or says nothing.  Needs the index. */
 bool heap_is_held_unseen(const struct pyheap *heap, uint32_t object);
@@ -19,7 +16,7 @@ bool heap_is_held_unseen(const struct pyheap *heap, uint32_t object);
 /** A walk through the heap, depth first.  Numbers are those of dominators.h. */
 struct walk {
   const struct pyheap *heap;
-  uint32_t *numbers; /**< By node; 0: not reached; or one of the two below. */
+  uint32_t *numbers; /**< By node; 0: not reached; or one of those below. */
   uint32_t *nodes;   /**< By number, as are the others. */
   uint32_t *parents;
   uint32_t count, capacity;
@@ -27,7 +24,6 @@ struct walk {
   bool whole;                /**< Through types, modules and code, too. */
   const pyheap_node *starts; /**< What is followed in any case. */
   size_t start_count;
-  uint32_t interned;
   bool out_of_memory;
   struct visit visit;
   struct waiting *stack;
@@ -35,7 +31,10 @@ struct walk {
 };
 
 #define WALK_LEFT_OUT UINT32_MAX
-#define WALK_START (UINT32_MAX - 1) /**< Nothing but walk_from() leads to it. */
+/** A dict of interned strings, which holds none: it gives up each that nothing
+ * else refers to. */
+#define WALK_INTERNED (UINT32_MAX - 1)
+#define WALK_START (UINT32_MAX - 2) /**< Nothing but walk_from() leads to it. */
 
 /** HEAP must have its references indexed; STARTS must outlive the walk, which is
  * to be made from each of them. */

@@ -12,10 +12,6 @@ struct waiting {
   uint32_t parent; /**< The number of what refers to it. */
 };
 
-uint32_t heap_interned_number(const struct pyheap *heap) {
-  return heap->interned ? heap_number(heap, heap->interned) : PYHEAP_NO_NODE;
-}
-
 bool heap_is_held_unseen(const struct pyheap *heap, uint32_t object) {
   int64_t excess;
 
@@ -145,7 +141,6 @@ struct pyheap_error *walk_init(struct walk *walk, const struct pyheap *heap,
   walk->starts = starts;
   walk->start_count = count;
   walk->whole = whole;
-  walk->interned = heap_interned_number(heap);
   walk->visit.heap = heap;
   walk->visit.flush = take_references;
   walk->visit.context = walk;
@@ -153,6 +148,11 @@ struct pyheap_error *walk_init(struct walk *walk, const struct pyheap *heap,
       calloc((size_t)pyheap_node_count(heap) + 1, sizeof *walk->numbers);
   if (!walk->numbers)
     return &error_no_memory;
+  for (size_t i = 0; i < heap->interned_count; i++) {
+    uint32_t dict = heap_number(heap, heap->interned[i]);
+    if (dict != PYHEAP_NO_NODE)
+      walk->numbers[dict] = WALK_INTERNED;
+  }
   for (size_t i = 0; i < count; i++)
     walk->numbers[starts[i]] = WALK_START;
   return NULL;
@@ -209,8 +209,6 @@ static bool leaves_out(const struct walk *walk, uint32_t node,
                        const struct object *object) {
   uint32_t module;
 
-  if (node == walk->interned)
-    return !is_start(walk, node);
   if (walk->whole || !is_program(walk->heap, node, object, &module))
     return false;
   /* What is asked about is followed, and a module is its namespace. */
@@ -231,7 +229,7 @@ static struct pyheap_error *visit_node(struct walk *walk,
   bool loaded = load(walk->heap, waiting.node, &object);
   if (loaded && leaves_out(walk, waiting.node, &object)) {
     walk->numbers[waiting.node] = WALK_LEFT_OUT;
-    walk->left_out += waiting.node != walk->interned;
+    walk->left_out++;
     return NULL;
   }
   TRY(walk_number(walk, waiting.node, waiting.parent));
