@@ -51,15 +51,30 @@ class Heap:
                     self.objects[row["address"]] = row
 
 
-def meaning_of_count(word, hexversion):
-    """ob_refcnt as an export gives it: -1 for an immortal object, which a
-    negative lower half says from 3.12 on; 3.14 counts in that half alone."""
-    low = word & 0xffffffff
+# What deferred counting adds to the shared count of a free-threaded object
+# (_Py_REF_DEFERRED); in 3.13 one reference.
+DEFERRED = (2 ** 63 - 1) // 8
+GC_BITS_DEFERRED = 1 << 6
+
+
+def meaning_of_count(truth, hexversion):
+    """The count as an export gives it: -1 for an immortal object, which a
+    negative lower half says from 3.12 on; 3.14 counts in that half alone.  The
+    parts of a free-threaded build's count are added up."""
+    if isinstance(truth, list):
+        local, shared, bits, of_threads = truth
+        if local == 0xffffffff:
+            return -1
+        count = local + (shared >> 2) + of_threads
+        if bits & GC_BITS_DEFERRED:
+            count -= DEFERRED if hexversion >= 0x030e0000 else 1
+        return count
+    low = truth & 0xffffffff
     if hexversion < 0x030c0000:
-        return word
+        return truth
     if low & 0x80000000:
         return -1
-    return low if hexversion >= 0x030e0000 else word
+    return low if hexversion >= 0x030e0000 else truth
 
 
 def compare(truth, export):
@@ -78,7 +93,7 @@ def compare(truth, export):
             if true[key] != seen.get(key):
                 wrong[key].append((name, address, "%s, not %s"
                                    % (seen.get(key), true[key])))
-        # -1: the fixture may not read its parent's memory.
+        # -1: the fixture may not read its parent's memory, or cannot tell.
         if true["refcount"] != -1:
             count = meaning_of_count(true["refcount"], version)
             if seen["refcount"] != count:
@@ -247,12 +262,19 @@ def check_memory(results, title, truth, read):
     wrong_counts, wrong_types, unread = [], [], 0
     name_of_type = {}
     for address, row in truth.objects.items():
-        data = read(int(address, 16), 16)
-        if len(data) != 16:
+        free_threaded = "t" in truth.header["abiflags"]
+        length = 32 if free_threaded else 16
+        data = read(int(address, 16), length)
+        if len(data) != length:
             unread += 1
             continue
-        count, of = struct.unpack("<qQ", data)
-        if count != row["refcount"]:
+        count, of = struct.unpack_from("<qQ", data, length - 16)
+        if free_threaded:
+            bits, local = struct.unpack_from("<BI", data, 11)
+            if (row["refcount"] != -1
+                    and row["refcount"][:3] != [local, count, bits]):
+                wrong_counts.append(address)
+        elif count != row["refcount"]:
             wrong_counts.append(address)
         if name_of_type.setdefault(of, row["type"]) != row["type"]:
             wrong_types.append(address)
