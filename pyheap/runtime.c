@@ -215,18 +215,25 @@ static void list_supported(char *list, size_t size) {
   }
 }
 
-/** Whether a layout is to be tried: those of the stated version that agree with
- * what the runtime says of itself, then those made for neighbours of the very
- * version, which may be longer; or all up to 3.10 where no version is stated,
+/** In which order layouts of the stated version are tried.  Extension modules
+ * change between micro versions that agree in all that the runtime says. */
+enum attempt {
+  ATTEMPT_SAME,  /**< The very version, and what the runtime says of itself. */
+  ATTEMPT_ALIKE, /**< Another micro version, and what the runtime says. */
+  ATTEMPT_GROWN, /**< The very version, but the runtime is longer. */
+  ATTEMPTS,
+};
+
+/** Whether a layout is to be tried; where no version is stated, all up to 3.10,
  * for these say it nowhere but in sys. */
 static bool layout_may_fit(const struct pyheap *heap, uint32_t stated,
-                           bool free_threaded, bool exact) {
+                           bool free_threaded, enum attempt attempt) {
   const struct layout *layout = heap->layout;
   if (!stated)
-    return exact && layout->version < 0x030b;
+    return attempt == ATTEMPT_SAME && layout->version < 0x030b;
   return layout_is_for(layout, stated, free_threaded) &&
-         (exact || layout_in_range(layout, stated)) &&
-         layout_agrees(heap, exact);
+         (attempt == ATTEMPT_ALIKE) != layout_in_range(layout, stated) &&
+         layout_agrees(heap, attempt != ATTEMPT_GROWN);
 }
 
 static struct pyheap_error *find_layout(struct pyheap *heap,
@@ -240,21 +247,22 @@ static struct pyheap_error *find_layout(struct pyheap *heap,
   while (layouts[count])
     count++;
   list_supported(supported, sizeof supported);
-  for (size_t i = 0; i < 2 * count; i++) {
-    bool exact = i < count;
+  for (size_t i = 0; i < ATTEMPTS * count; i++) {
+    enum attempt attempt = i / count;
     const struct layout *layout = heap->layout = layouts[i % count];
     known |= stated && layout_is_for(layout, stated, free_threaded);
     types_forget(heap);
-    if (!layout_may_fit(heap, stated, free_threaded, exact) ||
+    if (!layout_may_fit(heap, stated, free_threaded, attempt) ||
         !layout_fits(heap, &hexversion) || (stated && hexversion != stated))
       continue;
     write_version(&heap->info, hexversion);
     heap->info.debug = layout->debug;
     heap->info.free_threaded = layout->free_threaded;
     heap->info.recognised =
-        exact ? "symbol _PyRuntime; sys.hexversion and sys.abiflags agree"
-              : "symbol _PyRuntime; sys.hexversion and sys.abiflags agree; a "
-                "micro version that was not tried, by its own description";
+        attempt == ATTEMPT_SAME
+            ? "symbol _PyRuntime; sys.hexversion and sys.abiflags agree"
+            : "symbol _PyRuntime; sys.hexversion and sys.abiflags agree; a "
+              "micro version that was not tried, by its own description";
     return NULL;
   }
   if (!stated)
@@ -551,10 +559,6 @@ struct pyheap_error *runtime_find(struct pyheap *heap) {
           heap_word(heap, heap->runtime, RUNTIME(heap, interpreters_main)), 0) %
           8 !=
       0;
-  if (heap->layout->free_threaded && heap->layout->version >= 0x030e)
-    TRY(memory_note(&heap->memory,
-                    "some objects of free-threaded builds from 3.14 on, "
-                    "functions above all, are not found"));
   TRY(add_root(heap, PYHEAP_ROOT_RUNTIME, heap->runtime, 0));
   TRY(add_interpreters(heap));
   return interpreters_list(heap);
