@@ -132,6 +132,8 @@ void describe_references(struct buffer *text, const struct pyheap *heap,
 void describe_refcount(struct buffer *text, int64_t refcount) {
   if (refcount == -1)
     buffer_add(text, "immortal");
+  else if (refcount < 0)
+    buffer_add(text, "makes no sense");
   else
     buffer_format(text, "%" PRId64, refcount);
 }

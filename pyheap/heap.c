@@ -169,6 +169,7 @@ void pyheap_close(struct pyheap *heap) {
   for (size_t i = 0; i < heap->root_count; i++)
     free(heap->roots[i].name);
   free(heap->roots);
+  free(heap->thread_counts);
   types_deinit(&heap->types);
   free(heap->marks);
   free(heap->ranks);

@@ -27,6 +27,12 @@ struct root {
   char *name;           /**< Made when first asked for. */
 };
 
+/** The references to one object that threads have counted by themselves. */
+struct thread_count {
+  uint64_t address;
+  int64_t count;
+};
+
 struct problems {
   struct pyheap_problem list[MAX_PROBLEMS];
   size_t count;
@@ -53,6 +59,10 @@ struct pyheap {
   /** The dicts of interned strings, ascending; none when not found. */
   uint64_t *interned;
   size_t interned_count;
+
+  /** Of free-threaded builds from 3.14 on, by address: refcount.c. */
+  struct thread_count *thread_counts;
+  size_t thread_count_count;
 
   struct types types;   /**< type.c */
 
@@ -129,6 +139,14 @@ static inline bool heap_is_interned_dict(const struct pyheap *heap,
   }
   return low < heap->interned_count && heap->interned[low] == address;
 }
+
+/* refcount.c */
+
+/** Adds up what the threads of each interpreter count.  Needs the roots. */
+struct pyheap_error *refcount_sum_threads(struct pyheap *heap);
+/** Whether the object at ADDRESS counts references in part only: those on the
+ * stacks of functions are left to the collector. */
+bool heap_refcount_deferred(const struct pyheap *heap, uint64_t address);
 
 /* object.c: one object. */
 

@@ -58,7 +58,7 @@ const uint8_t *heap_memory(const struct pyheap *heap, uint64_t address,
 /** The u64 at ADDRESS + OFFSET; 0 when OFFSET is absent or it cannot be read. */
 uint64_t heap_word(const struct pyheap *heap, uint64_t address, int32_t offset);
 const struct layout *heap_layout(const struct pyheap *heap);
-/** ob_refcnt at ADDRESS; 0 when unreadable. */
+/** The count of the object at ADDRESS, as pyheap_refcount(); 0 when unreadable. */
 int64_t heap_refcount(const struct pyheap *heap, uint64_t address);
 /** sys.getsizeof() of the bytes object at ADDRESS; 0 when there is none. */
 uint64_t heap_getsizeof(const struct pyheap *heap, uint64_t address);

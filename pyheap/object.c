@@ -28,51 +28,6 @@ uint64_t heap_word(const struct pyheap *heap, uint64_t address,
   return bytes ? load_u64(bytes) : 0;
 }
 
-/** The count of an object with a reference count of 64 bits, or of the lower 32
- * of them from 3.14 on; -1 for an immortal object (Include/refcount.h of 3.14,
- * Include/object.h of 3.12, _Py_IsImmortal). */
-static int64_t plain_refcount(const struct layout *layout, uint64_t word) {
-  if (layout->version < 0x030c)
-    return (int64_t)word;
-  if ((int32_t)(uint32_t)word < 0)
-    return -1;
-  return (int64_t)(layout->version < 0x030e ? word : (uint32_t)word);
-}
-
-/** pycore_gc.h, _PyGC_BITS_DEFERRED */
-enum { GC_BITS_DEFERRED = 1 << 6 };
-
-/** Free-threaded: a local count and, above two flag bits, a shared one
- * (Include/refcount.h, Py_REFCNT).  Objects with deferred counting have a large
- * number added to the shared count (pycore_object.h, _Py_REF_DEFERRED), or in
- * 3.13 one (Objects/object.c, _PyObject_SetDeferredRefcount). */
-static int64_t split_refcount(const struct layout *layout,
-                              const uint8_t *bytes) {
-  static const int64_t deferred = INT64_MAX / 8;
-  uint32_t local = load_u32(bytes + OFFSET(layout, PyObject, ob_ref_local));
-  int64_t shared = load_i64(bytes + OFFSET(layout, PyObject, ob_ref_shared));
-  if (local == UINT32_MAX)
-    return -1;
-  shared >>= 2;
-  if (shared > deferred / 2)
-    shared -= deferred;
-  else if (bytes[OFFSET(layout, PyObject, ob_gc_bits)] & GC_BITS_DEFERRED)
-    shared--;
-  return (int64_t)local + shared;
-}
-
-int64_t heap_refcount(const struct pyheap *heap, uint64_t address) {
-  const struct layout *layout = heap->layout;
-  const uint8_t *bytes = memory_at(&heap->memory, address,
-                                   (uint64_t)SIZEOF(layout, PyObject));
-  if (!bytes)
-    return 0;
-  return layout->free_threaded
-             ? split_refcount(layout, bytes)
-             : plain_refcount(layout, load_u64(bytes + OFFSET(layout, PyObject,
-                                                              ob_refcnt)));
-}
-
 bool object_load(const struct pyheap *heap, uint64_t address,
                  struct object *object, const char **why) {
   object->address = address;
@@ -106,16 +61,29 @@ bool object_load(const struct pyheap *heap, uint64_t address,
 /** More references than an object has that nothing else is known to refer to. */
 enum { FEW = 1 << 20 };
 
+/** Whether the bytes before the local count of an object of a free-threaded
+ * build make sense: its flags of 3.14, of which four are in use, and its lock of
+ * two bits (Include/object.h). */
+static bool may_be_split(const struct pyheap *heap, uint64_t address) {
+  const uint8_t *flags = memory_at(
+      &heap->memory,
+      address + (uint64_t)OFFSET(heap->layout, PyObject, ob_gc_bits) - 3, 4);
+  return flags && (load_u32(flags) & 0x00fcfff0) == 0;
+}
+
 /** Whether what stands at ADDRESS may be the count of an object that nothing
  * else is known to refer to: a small number, or the one that immortal objects
  * have. */
 static bool may_be_refcount(const struct pyheap *heap, uint64_t address) {
   enum { IMMORTAL_3_11 = 999999999 };
   int64_t count = heap_refcount(heap, address);
+  if (heap->layout->free_threaded && !may_be_split(heap, address))
+    return false;
   if (count > 0 && count < FEW)
     return true;
+  /* Deferred references count only when the collector looks. */
   if (heap->layout->free_threaded)
-    return count == -1;
+    return count == -1 || (!count && heap_refcount_deferred(heap, address));
   uint64_t word =
       heap_word(heap, address, OFFSET(heap->layout, PyObject, ob_refcnt));
   if (heap->layout->version < 0x030c) {

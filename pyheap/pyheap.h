@@ -283,7 +283,9 @@ uint64_t pyheap_size(const struct pyheap *heap, pyheap_node object);
 /** False when the object's own numbers cannot be true, as in damaged memory:
  * pyheap_size() is then the least that it can be. */
 bool pyheap_size_certain(const struct pyheap *heap, pyheap_node object);
-/** ob_refcnt; -1 for an immortal object, 0 for a root. */
+/** ob_refcnt; -1 for an immortal object, 0 for a root.  Of a free-threaded build:
+ * what the object itself and, since 3.14, the threads count, less what marks
+ * deferred counting; INT64_MIN when that is negative, which cannot be. */
 int64_t pyheap_refcount(const struct pyheap *heap, pyheap_node object);
 /** Whether pyheap_find_orphans() found it. */
 bool pyheap_is_orphan(const struct pyheap *heap, pyheap_node object);

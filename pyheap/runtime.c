@@ -561,5 +561,6 @@ struct pyheap_error *runtime_find(struct pyheap *heap) {
       0;
   TRY(add_root(heap, PYHEAP_ROOT_RUNTIME, heap->runtime, 0));
   TRY(add_interpreters(heap));
+  TRY(refcount_sum_threads(heap));
   return interpreters_list(heap);
 }

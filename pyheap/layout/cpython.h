@@ -45,9 +45,11 @@
   X(3_14_5_trace_refs)                                                         \
   X(3_14_0t)                                                                   \
   X(3_14_4t)                                                                   \
+  X(3_14_5t)                                                                   \
   X(3_14_8t)                                                                   \
   X(3_14_0t_debug)                                                             \
   X(3_14_4t_debug)                                                             \
+  X(3_14_5t_debug)                                                             \
   X(3_14_8t_debug)                                                             \
   X(3_15)                                                                      \
   X(3_15_debug)                                                                \

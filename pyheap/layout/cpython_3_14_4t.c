@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Written by probe.sh; do not edit.
- * From: DWARF of python3.14, 3.14.7, build-id c496c897e03b6b3fd49ec17e0c278a3d4a398668 */
+ * From: DWARF of python3.14, 3.14.4, build-id ae4a60e69248d22480c3c5382a8a59c2614f858e */
 #include "cpython.h"
 
 /* Facts that are not listed are absent. */
@@ -11,10 +11,10 @@
 
 const struct layout layout_cpython_3_14_4t = {
     .name = "3.14.4t",
-    .source = "DWARF of python3.14, 3.14.7, build-id c496c897e03b6b3fd49ec17e0c278a3d4a398668",
+    .source = "DWARF of python3.14, 3.14.4, build-id ae4a60e69248d22480c3c5382a8a59c2614f858e",
     .version = 0x030e,
     .hex_first = 0x030e04f0,
-    .hex_last = 0x030e07f0,
+    .hex_last = 0x030e04f0,
     .debug = false,
     .free_threaded = true,
     .trace_refs = false,
@@ -125,6 +125,8 @@ const struct layout layout_cpython_3_14_4t = {
         [FACT_type_cache_entry__name] = 8,
         [FACT_type_cache_entry__value] = 16,
         [FACT_PyInterpreterState__callable_cache] = 229232,
+        [FACT_PyInterpreterState__unique_ids_table] = 17440,
+        [FACT_PyInterpreterState__unique_ids_size] = 17456,
         [FACT_PyInterpreterState__initial_thread] = 231088,
         [FACT_atexit_callback__SIZE] = 24,
         [FACT_atexit_callback__func] = 0,
@@ -148,6 +150,8 @@ const struct layout layout_cpython_3_14_4t = {
         [FACT_PyThreadState__threading_local_key] = 288,
         [FACT_PyThreadState__threading_local_sentinel] = 296,
         [FACT_PyThreadState__asyncio_running_loop] = 864,
+        [FACT_PyThreadState__refcounts_values] = 15496,
+        [FACT_PyThreadState__refcounts_size] = 15504,
         [FACT_PyThreadState__asyncio_running_task] = 872,
         [FACT_PyThreadState__id] = 224,
         [FACT_PyThreadState__datastack_chunk] = 232,
@@ -859,20 +863,20 @@ const struct layout layout_cpython_3_14_4t = {
         [FACT_PicklerObject__persistent_id] = 40,
         [FACT_PicklerObject__persistent_id_attr] = 48,
         [FACT_PicklerMemoProxyObject__pickler] = 32,
-        [FACT_UnpicklerObject__readline] = 232,
-        [FACT_UnpicklerObject__readinto] = 224,
-        [FACT_UnpicklerObject__read] = 216,
-        [FACT_UnpicklerObject__peek] = 240,
+        [FACT_UnpicklerObject__readline] = 216,
+        [FACT_UnpicklerObject__readinto] = 208,
+        [FACT_UnpicklerObject__read] = 200,
+        [FACT_UnpicklerObject__peek] = 224,
         [FACT_UnpicklerObject__stack] = 32,
-        [FACT_UnpicklerObject__buffers] = 248,
+        [FACT_UnpicklerObject__buffers] = 232,
         [FACT_UnpicklerObject__buffer_obj] = 88,
         [FACT_UnpicklerObject__memo] = 40,
         [FACT_UnpicklerObject__memo_size] = 48,
-        [FACT_UnpicklerObject__marks] = 272,
-        [FACT_UnpicklerObject__marks_size] = 288,
+        [FACT_UnpicklerObject__marks] = 256,
+        [FACT_UnpicklerObject__marks_size] = 272,
         [FACT_UnpicklerObject__input_line] = 168,
-        [FACT_UnpicklerObject__encoding] = 256,
-        [FACT_UnpicklerObject__errors] = 264,
+        [FACT_UnpicklerObject__encoding] = 240,
+        [FACT_UnpicklerObject__errors] = 248,
         [FACT_UnpicklerObject__persistent_load] = 64,
         [FACT_UnpicklerObject__persistent_load_attr] = 72,
         [FACT_UnpicklerMemoProxyObject__unpickler] = 32,
