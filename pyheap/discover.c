@@ -1,174 +1,93 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Finds every object: those on the collector's lists, then all that these and
- * the roots lead to.  An object is found when its bit is set. */
+ * the roots lead to.  An object is found when its bit is set.
+ *
+ * Following references is waiting for memory, so that each is looked at three
+ * times, some others between: a reference first asks for the word of the bitmap
+ * that says whether its target was found (struct pending), the target then for
+ * its first line and, when that is there, for the table that it has elsewhere
+ * (struct fetched).  Meanwhile the processor brings them. */
 #include "config.h"
 
-#include <omp.h>
+#include <pthread.h>
 #include <string.h>
 
+#include "addresses.h"
 #include "allocator.h"
+#include "gc_lists.h"
 #include "heap.h"
 #include "marks.h"
+#include "parallel.h"
+#include "totals.h"
 
-/* The collector's lists --------------------------------------------------- */
+/* Work for several threads ------------------------------------------------- */
 
-/** Low bits of _gc_next and _gc_prev are flags. */
-static const uint64_t GC_FLAGS = 3;
-
-struct addresses {
-  uint64_t *list;
-  size_t count, capacity;
+enum {
+  BATCH = 1024,       /**< Tracked objects that a thread takes at a time. */
+  MAX_GIFT = 1 << 16, /**< Found objects that one gives to another. */
 };
 
-static bool addresses_push(struct addresses *addresses, uint64_t address) {
-  if (addresses->count == addresses->capacity) {
-    size_t capacity = addresses->capacity ? 2 * addresses->capacity : 1024;
-    uint64_t *grown =
-        reallocarray(addresses->list, capacity, sizeof *grown);
-    if (!grown)
-      return false;
-    addresses->list = grown;
-    addresses->capacity = capacity;
-  }
-  addresses->list[addresses->count++] = address;
-  return true;
-}
-
-static uint64_t gc_link(const struct pyheap *heap, uint64_t node,
-                        int32_t offset) {
-  const uint8_t *bytes =
-      memory_at(&heap->memory, node + (uint64_t)offset, 8);
-  return bytes ? load_u64(bytes) & ~GC_FLAGS : 0;
-}
-
-/** Walks from the list's HEAD along the links at OFFSET until the head comes
- * again.  Objects already found end the walk: another walk was there. */
-static struct pyheap_error *walk_list(struct pyheap *heap, uint64_t head,
-                                      int32_t offset, struct addresses *found,
-                                      bool *closed) {
-  uint64_t header = (uint64_t)SIZEOF(heap->layout, PyGC_Head);
-  uint64_t node = gc_link(heap, head, offset), last = head;
-
-  *closed = false;
-  while (node != head) {
-    struct object object;
-    const char *why;
-    uint64_t bit;
-    if (!object_load(heap, node + header, &object, &why) ||
-        !mark_bit(heap, node + header, &bit)) {
-      problems_add(&heap->problems, "breaks in the collector's lists", last, 1);
-      return NULL;
-    }
-    if (!mark_set(heap->marks, bit))
-      return NULL;
-    if (!addresses_push(found, node + header))
-      return &error_no_memory;
-    if (found->count % (1 << 20) == 0 &&
-        heap_canceled(heap, "walking the collector's lists", found->count, 0))
-      return error_canceled();
-    last = node;
-    node = gc_link(heap, node, offset);
-  }
-  *closed = true;
-  return NULL;
-}
-
-/** The objects of one list; what lies behind a break is reached from the other
- * end. */
-static struct pyheap_error *walk_generation(struct pyheap *heap, uint64_t head,
-                                            struct addresses *found) {
-  bool closed;
-  if (!head)
-    return NULL;
-  TRY(walk_list(heap, head, OFFSET(heap->layout, PyGC_Head, _gc_next), found,
-                &closed));
-  if (closed)
-    return NULL;
-  return walk_list(heap, head, OFFSET(heap->layout, PyGC_Head, _gc_prev), found,
-                   &closed);
-}
-
-/** What a search of the allocator's blocks has found. */
-struct block_search {
+/** What the threads share: objects that are found and not yet visited. */
+struct work {
   struct pyheap *heap;
-  struct addresses *found;
-  bool out_of_memory;
+  const uint64_t *tracked;
+  struct shares shares; /**< Of the tracked ones. */
+  pthread_mutex_t lock; /**< Of what follows. */
+  pthread_cond_t change;
+  unsigned workers, hungry; /**< HUNGRY is read without the lock. */
+  struct addresses gift;
+  bool stop; /**< Canceled or out of memory; read without it. */
 };
 
-static void consider_tracked(void *context, uint64_t start, uint64_t size) {
-  struct block_search *search = context;
-  uint64_t address = allocator_object_in(search->heap, start, size), bit;
-  struct object object;
-  const char *why;
-  if (address && object_load(search->heap, address, &object, &why) &&
-      object_is_tracked(search->heap, &object) &&
-      mark_bit(search->heap, address, &bit) &&
-      mark_set(search->heap->marks, bit) &&
-      !addresses_push(search->found, address))
-    search->out_of_memory = true;
-}
-
-/** Free-threaded builds have no lists: an object says itself whether it is
- * tracked, and its allocator where it is. */
-static struct pyheap_error *search_tracked(struct pyheap *heap,
-                                           struct addresses *found) {
-  struct block_search search = {heap, found, false};
-  if (!allocator_blocks(heap, consider_tracked, &search))
-    return error_canceled();
-  return search.out_of_memory ? &error_no_memory : NULL;
-}
-
-static struct pyheap_error *walk_generations(struct pyheap *heap,
-                                             struct addresses *found) {
-  if (heap->layout->free_threaded)
-    return search_tracked(heap, found);
-  for (size_t i = 0; i < heap->root_count; i++) {
-    if (heap->roots[i].kind != PYHEAP_ROOT_INTERPRETER)
-      continue;
-    for (int generation = 0; generation < 4; generation++)
-      TRY(walk_generation(
-          heap, runtime_generation(heap, heap->roots[i].address, generation),
-          found));
-  }
-  return NULL;
-}
-
-void heap_walk_generation(const struct pyheap *heap, uint64_t interpreter,
-                          int generation, int8_t *generations) {
-  uint64_t header = (uint64_t)SIZEOF(heap->layout, PyGC_Head);
-  uint64_t head = runtime_generation(heap, interpreter, generation);
-  int32_t offset = OFFSET(heap->layout, PyGC_Head, _gc_next);
-
-  for (uint64_t node = head ? gc_link(heap, head, offset) : head; node != head;
-       node = gc_link(heap, node, offset)) {
-    uint32_t number = heap_number(heap, node + header);
-    if (number == PYHEAP_NO_NODE || generations[number] >= 0)
-      return;
-    generations[number] = (int8_t)generation;
-  }
-}
-
-/* Following references ---------------------------------------------------- */
-
-struct total {
-  uint64_t count, bytes;
+enum {
+  PENDING = 64,
+  FETCHED = 64,
+  FIRST_LINE = 16,
+  TABLE = 12
 };
 
 /** What one thread needs. */
 struct worker {
   struct visit visit;
   struct pyheap *heap;
-  struct addresses stack; /**< Found and not yet visited. */
-  struct total *tracked, *reachable; /**< By type index. */
-  size_t total_count;
+  struct work *work;                          /**< NULL: works alone. */
+  const uint64_t *tracked_next, *tracked_end; /**< Of its share. */
+  struct addresses stack; /**< Found and not yet visited, or found twice. */
+  /** References whose targets may have been found before. */
+  struct pending {
+    uint64_t address, bit;
+  } pending[PENDING];
+  unsigned pending_count;
+  /** Objects on their way from memory: of those TAKEN, some are LOADED, and of
+   * these some are VISITED. */
+  struct fetched {
+    struct object object; /**< Its address 0: found by another meanwhile. */
+    bool tracked;
+  } fetched[FETCHED];
+  uint64_t taken, loaded, visited;
+  struct totals tracked, reachable;
   struct problems problems;
-  bool orphans;           /**< What is found now, nothing else leads to. */
+  bool caller;  /**< On the thread that called the library. */
+  bool orphans; /**< What is found now, nothing else leads to. */
   bool out_of_memory;
 };
 
+static void push(struct worker *worker, uint64_t address) {
+  if (!addresses_push(&worker->stack, address))
+    worker->out_of_memory = true;
+}
+
+/** Keeps those of the first COUNT pending references that are news. */
+static void settle(struct worker *worker, unsigned count) {
+  for (unsigned i = 0; i < count; i++)
+    if (!mark_get(worker->heap->marks, worker->pending[i].bit))
+      push(worker, worker->pending[i].address);
+  worker->pending_count -= count;
+  memmove(worker->pending, worker->pending + count,
+          worker->pending_count * sizeof *worker->pending);
+}
+
 static void discover(struct worker *worker, uint64_t address) {
-  struct object object;
-  const char *why;
   uint64_t bit;
 
   if (!mark_bit(worker->heap, address, &bit)) {
@@ -176,18 +95,10 @@ static void discover(struct worker *worker, uint64_t address) {
                  address, 1);
     return;
   }
-  if (mark_get(worker->heap->marks, bit))
-    return;
-  if (!object_load(worker->heap, address, &object, &why)) {
-    problems_add(&worker->problems, why, address, 1);
-    return;
-  }
-  if (!mark_set(worker->heap->marks, bit))
-    return;
-  if (worker->orphans)
-    mark_set(worker->heap->orphans, bit);
-  if (!addresses_push(&worker->stack, address))
-    worker->out_of_memory = true;
+  __builtin_prefetch(&worker->heap->marks[bit / 64]);
+  if (worker->pending_count == PENDING)
+    settle(worker, PENDING / 2);
+  worker->pending[worker->pending_count++] = (struct pending){address, bit};
 }
 
 /** Notes that an object refers to what is none. */
@@ -229,85 +140,215 @@ static void discover_all(struct visit *visit) {
   }
 }
 
-static bool grow_totals(struct worker *worker, uint32_t index) {
-  if (index < worker->total_count)
-    return true;
-  size_t count = (size_t)index * 2 + 64;
-  struct total *tracked =
-      reallocarray(worker->tracked, count, sizeof *tracked);
-  if (tracked)
-    worker->tracked = tracked;
-  struct total *reachable =
-      reallocarray(worker->reachable, count, sizeof *reachable);
-  if (reachable)
-    worker->reachable = reachable;
-  if (!tracked || !reachable)
-    return false;
-  size_t added = count - worker->total_count;
-  memset(tracked + worker->total_count, 0, added * sizeof *tracked);
-  memset(reachable + worker->total_count, 0, added * sizeof *reachable);
-  worker->total_count = count;
-  return true;
-}
-
-/** Counts one object that was found, and finds what it refers to. */
 /** While the collector works, objects are on lists of its own, whose heads are
  * on its stack: one that a reference has led to leads to its neighbour. */
 static void discover_neighbour(struct worker *worker, uint64_t address) {
-  const struct pyheap *heap = worker->heap;
-  uint64_t header = (uint64_t)SIZEOF(heap->layout, PyGC_Head);
-  uint64_t next = gc_link(heap, address - header,
-                          OFFSET(heap->layout, PyGC_Head, _gc_next));
+  uint64_t next = gc_next_object(worker->heap, address), bit;
   struct object object;
   const char *why;
-  uint64_t bit;
-  if (next && mark_bit(heap, next + header, &bit) &&
-      object_load(heap, next + header, &object, &why) &&
-      object_is_tracked(heap, &object))
-    discover(worker, next + header);
+  if (next && mark_bit(worker->heap, next, &bit) &&
+      object_load(worker->heap, next, &object, &why) &&
+      object_is_tracked(worker->heap, &object))
+    discover(worker, next);
 }
 
-static void visit_found(struct worker *worker, uint64_t address, bool tracked) {
-  struct object object;
-  const char *why;
+/** Counts one object that was found, and finds what it refers to. */
+static void visit_found(struct worker *worker, const struct object *object,
+                        bool tracked) {
+  uint32_t index = object->type->index;
+  uint64_t bytes;
 
-  if (!object_load(worker->heap, address, &object, &why))
-    return;
-  uint32_t index = object.type->index;
-  if (!grow_totals(worker, index)) {
+  if (!totals_reserve(&worker->tracked, index) ||
+      !totals_reserve(&worker->reachable, index)) {
     worker->out_of_memory = true;
     return;
   }
   if (!tracked && !worker->heap->layout->free_threaded &&
-      object_is_tracked(worker->heap, &object)) {
+      object_is_tracked(worker->heap, object)) {
     tracked = true;
-    discover_neighbour(worker, address);
+    discover_neighbour(worker, object->address);
   }
-  uint64_t bytes;
-  if (!object_measure(worker->heap, &object, &bytes))
+  if (!object_measure(worker->heap, object, &bytes))
     problems_add(&worker->problems, "objects whose size makes no sense",
-                 address, 1);
-  if (tracked) {
-    worker->tracked[index].count++;
-    worker->tracked[index].bytes += bytes;
-  }
+                 object->address, 1);
+  if (tracked)
+    totals_add(&worker->tracked, index, bytes);
   /* Types that have no instances are known by name all the same. */
-  if (object.type->flags & TPFLAGS_TYPE_SUBCLASS)
-    types_get(worker->heap, address);
+  if (object->type->flags & TPFLAGS_TYPE_SUBCLASS)
+    types_get(worker->heap, object->address);
   /* A static type is referred to by its instances without a count. */
-  if (!worker->reachable[index].count)
-    discover(worker, object.type->public.address);
-  worker->reachable[index].count++;
-  worker->reachable[index].bytes += bytes;
-  object_visit(&worker->visit, &object);
+  if (!worker->reachable.list[index].count)
+    discover(worker, object->type->public.address);
+  totals_add(&worker->reachable, index, bytes);
+  if (!object->type->leaf)
+    object_visit(&worker->visit, object);
 }
 
-static void drain(struct worker *worker) {
-  while (worker->stack.count && !worker->out_of_memory) {
-    uint64_t address = worker->stack.list[--worker->stack.count];
-    visit_found(worker, address, false);
+/** Whether the object of an entry is news.  Its type is looked at only now. */
+static bool load_fetched(struct worker *worker, struct fetched *fetched) {
+  struct pyheap *heap = worker->heap;
+  uint64_t address = fetched->object.address, bit = 0;
+  const char *why;
+
+  if (!fetched->tracked &&
+      (!mark_bit(heap, address, &bit) || mark_get(heap->marks, bit)))
+    return false;
+  if (!object_load(heap, address, &fetched->object, &why)) {
+    problems_add(&worker->problems, why, address, 1);
+    return false;
+  }
+  if (fetched->tracked)
+    return true;
+  if (!mark_set(heap->marks, bit))
+    return false;
+  if (worker->orphans)
+    mark_set(heap->orphans, bit);
+  return true;
+}
+
+/* Threads that have nothing left to do ask the others --------------------- */
+
+/** Gives the older half of the stack away, from which more is likely to come. */
+static void give(struct worker *worker) {
+  struct work *work = worker->work;
+  size_t count = worker->stack.count / 2;
+
+  if (count > MAX_GIFT)
+    count = MAX_GIFT;
+  pthread_mutex_lock(&work->lock);
+  if (!work->gift.count && addresses_reserve(&work->gift, count)) {
+    memcpy(work->gift.list, worker->stack.list,
+           count * sizeof *work->gift.list);
+    work->gift.count = count;
+    worker->stack.count -= count;
+    memmove(worker->stack.list, worker->stack.list + count,
+            worker->stack.count * sizeof *worker->stack.list);
+    pthread_cond_broadcast(&work->change);
+  }
+  pthread_mutex_unlock(&work->lock);
+}
+
+static bool is_stopped(const struct worker *worker) {
+  return worker->out_of_memory ||
+         (worker->work &&
+          __atomic_load_n(&worker->work->stop, __ATOMIC_RELAXED));
+}
+
+/** Waits for a gift; false when all threads do, or have stopped. */
+static bool receive(struct worker *worker) {
+  struct work *work = worker->work;
+  bool received = false;
+
+  if (!work)
+    return false;
+  pthread_mutex_lock(&work->lock);
+  __atomic_add_fetch(&work->hungry, 1, __ATOMIC_RELAXED);
+  while (!work->gift.count && work->hungry < work->workers && !work->stop)
+    pthread_cond_wait(&work->change, &work->lock);
+  if (work->gift.count && !work->stop) {
+    struct addresses empty = worker->stack;
+    worker->stack = work->gift;
+    work->gift = empty;
+    received = true;
+    __atomic_sub_fetch(&work->hungry, 1, __ATOMIC_RELAXED);
+  } else {
+    /* Nobody works, or nobody is to. */
+    pthread_cond_broadcast(&work->change);
+  }
+  pthread_mutex_unlock(&work->lock);
+  return received;
+}
+
+static void stop(struct work *work) {
+  pthread_mutex_lock(&work->lock);
+  __atomic_store_n(&work->stop, true, __ATOMIC_RELAXED);
+  pthread_cond_broadcast(&work->change);
+  pthread_mutex_unlock(&work->lock);
+}
+
+/** Takes a share of the tracked objects; false when there is none left. */
+static bool take_share(struct worker *worker) {
+  struct work *work = worker->work;
+  uint64_t start, end;
+
+  if (!work || !shares_take(&work->shares, &start, &end))
+    return false;
+  worker->tracked_next = work->tracked + start;
+  worker->tracked_end = work->tracked + end;
+  if (worker->caller && start / BATCH % 16 == 0 &&
+      heap_canceled(work->heap, "finding objects", start, work->shares.end))
+    stop(work);
+  return true;
+}
+
+/** The next object to be visited; false when there is none for now. */
+static bool take_object(struct worker *worker, uint64_t *address,
+                        bool *tracked) {
+  if (!worker->stack.count && worker->tracked_next == worker->tracked_end &&
+      !take_share(worker))
+    settle(worker, worker->pending_count);
+  if (worker->stack.count) {
+    *address = worker->stack.list[--worker->stack.count];
+    *tracked = false;
+    if (worker->stack.count > BATCH && worker->work &&
+        __atomic_load_n(&worker->work->hungry, __ATOMIC_RELAXED))
+      give(worker);
+    return true;
+  }
+  if (worker->tracked_next == worker->tracked_end)
+    return false;
+  *address = *worker->tracked_next++;
+  *tracked = true;
+  return true;
+}
+
+/** Asks for one more object. */
+static bool fetch_object(struct worker *worker) {
+  struct fetched *fetched = &worker->fetched[worker->taken % FETCHED];
+  if (!take_object(worker, &fetched->object.address, &fetched->tracked))
+    return false;
+  const uint8_t *bytes =
+      memory_at(&worker->heap->memory, fetched->object.address, 1);
+  if (bytes) {
+    __builtin_prefetch(bytes);
+    __builtin_prefetch(bytes + 32);
+  }
+  worker->taken++;
+  return true;
+}
+
+/** Brings the objects under way one step further.  While there are more to come,
+ * each waits for its memory. */
+static void advance(struct worker *worker, bool more) {
+  if (worker->loaded < worker->taken &&
+      (!more || worker->taken - worker->loaded > FIRST_LINE)) {
+    struct fetched *fetched = &worker->fetched[worker->loaded++ % FETCHED];
+    if (load_fetched(worker, fetched))
+      object_prefetch(worker->heap, &fetched->object);
+    else
+      fetched->object.address = 0;
+  }
+  if (worker->visited < worker->loaded &&
+      (!more || worker->loaded - worker->visited > TABLE)) {
+    struct fetched *fetched = &worker->fetched[worker->visited++ % FETCHED];
+    if (fetched->object.address)
+      visit_found(worker, &fetched->object, fetched->tracked);
   }
 }
+
+/** Visits what was found, and what is found thereby, until nothing is left. */
+static void drain(struct worker *worker) {
+  do {
+    bool more = true;
+    while (more || worker->visited < worker->taken || worker->pending_count) {
+      if (is_stopped(worker))
+        return;
+      more = fetch_object(worker);
+      advance(worker, more);
+    }
+  } while (receive(worker));
+}
+_Static_assert(FIRST_LINE + TABLE + 2 <= FETCHED, "objects under way");
 
 static void worker_init(struct worker *worker, struct pyheap *heap) {
   *worker = (struct worker){.heap = heap};
@@ -319,51 +360,70 @@ static void worker_init(struct worker *worker, struct pyheap *heap) {
 
 static void worker_deinit(struct worker *worker) {
   free(worker->stack.list);
-  free(worker->tracked);
-  free(worker->reachable);
+  totals_deinit(&worker->tracked);
+  totals_deinit(&worker->reachable);
+}
+
+/* The whole heap ---------------------------------------------------------- */
+
+struct tracked_visit {
+  struct work work;
+  struct worker *workers;
+};
+
+static void visit_shares(void *context, unsigned thread) {
+  struct tracked_visit *visit = context;
+  struct worker *worker = &visit->workers[thread];
+
+  worker->work = &visit->work;
+  worker->caller = thread == 0;
+  pthread_mutex_lock(&visit->work.lock);
+  visit->work.workers++;
+  pthread_mutex_unlock(&visit->work.lock);
+  drain(worker);
+  if (worker->out_of_memory)
+    stop(&visit->work);
+  worker->work = NULL;
 }
 
 /** Visits the objects of the collector's lists, and all that is new from
  * there, in parallel. */
 static bool visit_tracked(struct pyheap *heap, struct worker *workers,
                           const struct addresses *tracked) {
-  bool stop = false;
-  size_t done = 0;
-  enum { BATCH = 4096 };
+  struct tracked_visit visit = {
+      .work = {.heap = heap,
+               .tracked = tracked->list,
+               .shares = {.end = tracked->count, .size = BATCH}},
+      .workers = workers};
 
-#pragma omp parallel for schedule(dynamic, 1) num_threads(heap->threads)
-  for (size_t start = 0; start < tracked->count; start += BATCH) {
-    struct worker *worker = &workers[omp_get_thread_num()];
-    if (__atomic_load_n(&stop, __ATOMIC_RELAXED) || worker->out_of_memory)
-      continue;
-    size_t end =
-        start + BATCH < tracked->count ? start + BATCH : tracked->count;
-    for (size_t i = start; i < end; i++) {
-      visit_found(worker, tracked->list[i], true);
-      drain(worker);
-    }
-    size_t so_far =
-        __atomic_add_fetch(&done, end - start, __ATOMIC_RELAXED);
-    if (omp_get_thread_num() == 0 &&
-        heap_canceled(heap, "finding objects", so_far, tracked->count))
-      __atomic_store_n(&stop, true, __ATOMIC_RELAXED);
-  }
-  return !stop;
+  pthread_mutex_init(&visit.work.lock, NULL);
+  pthread_cond_init(&visit.work.change, NULL);
+  parallel_run(heap->threads, visit_shares, &visit);
+  pthread_cond_destroy(&visit.work.change);
+  pthread_mutex_destroy(&visit.work.lock);
+  free(visit.work.gift.list);
+  return !visit.work.stop;
 }
 
-/** Visits the roots: again as long as they find anything, for what the static
- * memory is taken to refer to depends on which types are known. */
+/** Marks what a root refers to before more of it is looked at: what static
+ * memory is taken to refer to depends on which objects are known. */
+static void discover_at_once(struct visit *visit) {
+  discover_all(visit);
+  drain(visit->context);
+}
+
+/** Visits the roots, static memory last. */
 static void visit_roots(struct pyheap *heap, struct worker *worker) {
+  struct visit visit = {.heap = heap,
+                        .flush = discover_at_once,
+                        .context = worker,
+                        .problems = &worker->problems};
   for (size_t i = 0; i < heap->root_count; i++)
-    if (heap->roots[i].kind != PYHEAP_ROOT_RUNTIME) {
-      root_visit(&worker->visit, &heap->roots[i]);
-      drain(worker);
-    }
+    if (heap->roots[i].kind != PYHEAP_ROOT_RUNTIME)
+      root_visit(&visit, &heap->roots[i]);
   for (size_t i = 0; i < heap->root_count; i++)
-    if (heap->roots[i].kind == PYHEAP_ROOT_RUNTIME) {
-      root_visit(&worker->visit, &heap->roots[i]);
-      drain(worker);
-    }
+    if (heap->roots[i].kind == PYHEAP_ROOT_RUNTIME)
+      root_visit(&visit, &heap->roots[i]);
 }
 
 static struct pyheap_error *add_totals(struct pyheap *heap,
@@ -373,18 +433,14 @@ static struct pyheap_error *add_totals(struct pyheap *heap,
   heap->reachable_rows = calloc(heap->row_count, sizeof *heap->reachable_rows);
   if (!heap->tracked_rows || !heap->reachable_rows)
     return &error_no_memory;
+  for (unsigned w = 0; w < heap->threads; w++) {
+    totals_add_to(&workers[w].tracked, heap->tracked_rows, heap->row_count);
+    totals_add_to(&workers[w].reachable, heap->reachable_rows, heap->row_count);
+  }
   for (size_t i = 0; i < heap->row_count; i++) {
     struct pyheap_summary_row *tracked = &heap->tracked_rows[i];
     struct pyheap_summary_row *reachable = &heap->reachable_rows[i];
     tracked->type = reachable->type = (uint32_t)i;
-    for (unsigned w = 0; w < heap->threads; w++) {
-      if (i >= workers[w].total_count)
-        continue;
-      tracked->count += workers[w].tracked[i].count;
-      tracked->bytes += workers[w].tracked[i].bytes;
-      reachable->count += workers[w].reachable[i].count;
-      reachable->bytes += workers[w].reachable[i].bytes;
-    }
     heap->info.tracked += tracked->count;
     heap->info.tracked_bytes += tracked->bytes;
     heap->info.reachable += reachable->count;
@@ -397,7 +453,11 @@ static struct pyheap_error *find_with(struct pyheap *heap,
                                       struct worker *workers,
                                       const struct addresses *tracked) {
   TRY(roots_find_interned(heap));
-  if (!visit_tracked(heap, workers, tracked))
+  bool whole = visit_tracked(heap, workers, tracked);
+  for (unsigned w = 0; w < heap->threads; w++)
+    if (workers[w].out_of_memory)
+      return &error_no_memory;
+  if (!whole)
     return error_canceled();
   visit_roots(heap, &workers[0]);
   for (unsigned w = 0; w < heap->threads; w++) {
@@ -431,7 +491,10 @@ struct pyheap_error *pyheap_find_objects(struct pyheap *heap) {
   }
   for (unsigned w = 0; w < heap->threads; w++)
     worker_init(&workers[w], heap);
-  struct pyheap_error *error = walk_generations(heap, &tracked);
+  bool whole;
+  struct pyheap_error *error = heap->layout->free_threaded
+                                   ? gc_search_tracked(heap, &tracked)
+                                   : gc_lists_walk(heap, &tracked, &whole);
   if (!error)
     error = find_with(heap, workers, &tracked);
   free(tracked.list);
@@ -467,20 +530,16 @@ static void consider_block(void *context, uint64_t start, uint64_t size) {
 
 static struct pyheap_error *add_orphans(struct pyheap *heap,
                                         const struct worker *worker) {
-  struct pyheap_summary_row *rows =
-      calloc(heap->types.count + 1, sizeof *rows);
+  struct pyheap_summary_row *rows = calloc(heap->types.count + 1, sizeof *rows);
   if (!rows || worker->out_of_memory) {
     free(rows);
     return &error_no_memory;
   }
   heap->orphan_rows = rows;
   heap->orphan_row_count = heap->types.count;
+  totals_add_to(&worker->reachable, rows, heap->orphan_row_count);
   for (size_t i = 0; i < heap->orphan_row_count; i++) {
     rows[i].type = (uint32_t)i;
-    if (i >= worker->total_count)
-      continue;
-    rows[i].count = worker->reachable[i].count;
-    rows[i].bytes = worker->reachable[i].bytes;
     heap->info.orphans += rows[i].count;
     heap->info.orphan_bytes += rows[i].bytes;
   }
@@ -523,9 +582,8 @@ struct pyheap_error *pyheap_find_orphans(struct pyheap *heap) {
   return error;
 }
 
-static const struct pyheap_summary_row *rows_of(const struct pyheap *heap,
-                                                enum pyheap_set set,
-                                                size_t *count) {
+static const struct pyheap_summary_row *
+rows_of(const struct pyheap *heap, enum pyheap_set set, size_t *count) {
   *count = set == PYHEAP_ORPHANS ? heap->orphan_row_count : heap->row_count;
   switch (set) {
   case PYHEAP_TRACKED:

@@ -171,6 +171,9 @@ bool object_load(const struct pyheap *heap, uint64_t address,
                  struct object *object, const char **why);
 /** Every reference of the object, visited ones first. */
 void object_visit(struct visit *visit, const struct object *object);
+/** Asks for the memory that visiting and measuring the object will read beside
+ * its own. */
+void object_prefetch(const struct pyheap *heap, const struct object *object);
 /** As sys.getsizeof(); of an object whose sizes make no sense, the least that it
  * can be. */
 uint64_t object_getsizeof(const struct pyheap *heap,

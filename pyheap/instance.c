@@ -113,6 +113,21 @@ void visit_managed_dict(struct visit *visit, const struct object *object) {
     visit_separate_values(visit, object);
 }
 
+void prefetch_managed_dict(const struct pyheap *heap,
+                           const struct object *object) {
+  if (OFFSET(heap->layout, PyDictValues, embedded) != FACT_ABSENT) {
+    if (object->available > object->type->basicsize)
+      __builtin_prefetch(object->bytes + object->type->basicsize);
+    return;
+  }
+  bool one_word = heap->layout->version == 0x030c;
+  uint64_t values =
+      word_before(heap, object, one_word ? DICT_WORD : VALUES_WORD);
+  const uint8_t *bytes = memory_at(&heap->memory, values, 1);
+  if (bytes)
+    __builtin_prefetch(bytes);
+}
+
 /** Objects/object.c, _PyObject_ComputedDictPointer: an offset below 0 counts
  * from the end of a variable-sized object. */
 void visit_dict_at(struct visit *visit, const struct object *object) {

@@ -5,29 +5,12 @@
 
 #include "marks.h"
 
-#include "heap.h"
-
-bool mark_bit(const struct pyheap *heap, uint64_t address, uint64_t *bit) {
-  const struct memory_range *range = memory_range_at(&heap->memory, address);
-  if (!range || !(range->flags & MEMORY_OBJECTS) || address % MEMORY_GRANULE)
-    return false;
-  *bit = range->bit + address / MEMORY_GRANULE - range->start / MEMORY_GRANULE;
-  return true;
-}
+#include "error.h"
 
 bool heap_is_marked(const struct pyheap *heap, uint64_t address) {
   uint64_t bit;
   return heap->marks && mark_bit(heap, address, &bit) &&
          mark_get(heap->marks, bit);
-}
-
-bool mark_set(uint64_t *marks, uint64_t bit) {
-  uint64_t mask = 1ull << (bit % 64);
-  return !(__atomic_fetch_or(&marks[bit / 64], mask, __ATOMIC_RELAXED) & mask);
-}
-
-bool mark_get(const uint64_t *marks, uint64_t bit) {
-  return __atomic_load_n(&marks[bit / 64], __ATOMIC_RELAXED) >> (bit % 64) & 1;
 }
 
 bool mark_any(const struct pyheap *heap, uint64_t address, uint64_t length) {
@@ -47,10 +30,6 @@ bool mark_any(const struct pyheap *heap, uint64_t address, uint64_t length) {
 
 /* Numbers ----------------------------------------------------------------- */
 
-uint64_t mark_words(const struct pyheap *heap) {
-  return heap->memory.bit_count / 64 + 1;
-}
-
 struct pyheap_error *number_objects(struct pyheap *heap) {
   uint64_t words = mark_words(heap), count = 0;
   if (!heap->ranks)
@@ -59,7 +38,7 @@ struct pyheap_error *number_objects(struct pyheap *heap) {
     return &error_no_memory;
   for (uint64_t i = 0; i < words; i++) {
     heap->ranks[i] = (uint32_t)count;
-    count += (unsigned)__builtin_popcountll(heap->marks[i]);
+    count += mark_count(heap->marks[i]);
   }
   heap->ranks[words] = (uint32_t)count;
   /* Objects and roots share 31 bits: the index needs one more. */
@@ -72,13 +51,8 @@ struct pyheap_error *number_objects(struct pyheap *heap) {
 
 uint32_t heap_number(const struct pyheap *heap, uint64_t address) {
   uint64_t bit;
-  if (!mark_bit(heap, address, &bit))
-    return PYHEAP_NO_NODE;
-  uint64_t marks = heap->marks[bit / 64];
-  if (!(marks >> (bit % 64) & 1))
-    return PYHEAP_NO_NODE;
-  return heap->ranks[bit / 64] +
-         (unsigned)__builtin_popcountll(marks & ((1ull << (bit % 64)) - 1));
+  return mark_bit(heap, address, &bit) ? mark_number(heap, bit)
+                                       : PYHEAP_NO_NODE;
 }
 
 /** The address of a granule's bit. */
@@ -101,7 +75,9 @@ uint64_t heap_bit_address(const struct pyheap *heap, uint64_t bit) {
 /** The word that holds the bit of object NUMBER.  Who asks for one number often
  * asks for the next: the search begins where the last one ended. */
 static uint64_t find_word(const struct pyheap *heap, uint32_t number) {
-  enum { NEAR = 64 };
+  enum {
+    NEAR = 64
+  };
   static __thread uint64_t last;
   uint64_t low = 0, high = mark_words(heap);
 

@@ -7,17 +7,51 @@
 #ifndef PYHEAP_MARKS_H
 #define PYHEAP_MARKS_H
 
-#include "error.h"
-
-struct pyheap;
+#include "heap.h"
 
 /** How many words of 64 bits a bitmap has. */
-uint64_t mark_words(const struct pyheap *heap);
+static inline uint64_t mark_words(const struct pyheap *heap) {
+  return heap->memory.bit_count / 64 + 1;
+}
+
 /** The bit of ADDRESS; false when no object can be there. */
-bool mark_bit(const struct pyheap *heap, uint64_t address, uint64_t *bit);
+static inline bool mark_bit(const struct pyheap *heap, uint64_t address,
+                            uint64_t *bit) {
+  const struct memory_range *range = memory_range_at(&heap->memory, address);
+  if (!range || !(range->flags & MEMORY_OBJECTS) || address % MEMORY_GRANULE)
+    return false;
+  *bit = range->bit + address / MEMORY_GRANULE - range->start / MEMORY_GRANULE;
+  return true;
+}
+
 /** Sets a bit; true when it was clear.  Any thread may call it. */
-bool mark_set(uint64_t *marks, uint64_t bit);
-bool mark_get(const uint64_t *marks, uint64_t bit);
+static inline bool mark_set(uint64_t *marks, uint64_t bit) {
+  uint64_t mask = 1ull << (bit % 64);
+  return !(__atomic_fetch_or(&marks[bit / 64], mask, __ATOMIC_RELAXED) & mask);
+}
+
+static inline bool mark_get(const uint64_t *marks, uint64_t bit) {
+  return __atomic_load_n(&marks[bit / 64], __ATOMIC_RELAXED) >> (bit % 64) & 1;
+}
+
+/** How many bits of WORD are set.  __builtin_popcountll() is a call and a table
+ * where the program must run on every x86-64. */
+static inline unsigned mark_count(uint64_t word) {
+  word -= word >> 1 & 0x5555555555555555;
+  word = (word & 0x3333333333333333) + (word >> 2 & 0x3333333333333333);
+  word = (word + (word >> 4)) & 0x0f0f0f0f0f0f0f0f;
+  return (unsigned)(word * 0x0101010101010101 >> 56);
+}
+
+/** The number of the object whose bit is BIT; PYHEAP_NO_NODE when it is clear.
+ */
+static inline uint32_t mark_number(const struct pyheap *heap, uint64_t bit) {
+  uint64_t marks = heap->marks[bit / 64];
+  if (!(marks >> (bit % 64) & 1))
+    return PYHEAP_NO_NODE;
+  return heap->ranks[bit / 64] + mark_count(marks & ((1ull << (bit % 64)) - 1));
+}
+
 /** Whether any object starts in LENGTH bytes at ADDRESS, of one range. */
 bool mark_any(const struct pyheap *heap, uint64_t address, uint64_t length);
 /** Numbers the objects of heap->marks, once more when there are new ones. */

@@ -332,6 +332,35 @@ uint64_t heap_getsizeof(const struct pyheap *heap, uint64_t address) {
 
 /* References -------------------------------------------------------------- */
 
+static void prefetch(const struct pyheap *heap, uint64_t address) {
+  const uint8_t *bytes = memory_at(&heap->memory, address, 1);
+  if (!bytes)
+    return;
+  __builtin_prefetch(bytes);
+  __builtin_prefetch(bytes + 64);
+}
+
+void object_prefetch(const struct pyheap *heap, const struct object *object) {
+  const struct layout *layout = heap->layout;
+  const struct type *type = object->type;
+
+  if (type->flags & TPFLAGS_MANAGED_DICT)
+    prefetch_managed_dict(heap, object);
+  switch (type->known ? type->known->kind : KIND_OTHER) {
+  case KIND_DICT:
+    prefetch(heap, FIELD(layout, object, PyDictObject, ma_keys));
+    break;
+  case KIND_LIST:
+    prefetch(heap, FIELD(layout, object, PyListObject, ob_item));
+    break;
+  case KIND_SET:
+    prefetch(heap, FIELD(layout, object, PySetObject, table));
+    break;
+  default:
+    break;
+  }
+}
+
 void visit_reference(struct visit *visit, uint64_t target,
                      enum pyheap_reference_kind kind,
                      enum pyheap_name_form form, uint64_t name) {

@@ -80,7 +80,8 @@ struct pyheap_error *types_init(struct pyheap *heap, uint64_t type_type) {
   pthread_mutexattr_destroy(&attributes);
   types->list = calloc(MAX_TYPES, sizeof *types->list);
   types->table = calloc(TYPE_TABLE_SIZE, sizeof *types->table);
-  if (!known_sorted || !types->list || !types->table)
+  types->used = calloc(MAX_TYPES + MAX_NO_TYPES, sizeof *types->used);
+  if (!known_sorted || !types->list || !types->table || !types->used)
     return &error_no_memory;
   types->type_type = type_type;
   return NULL;
@@ -102,6 +103,7 @@ void types_deinit(struct types *types) {
   if (types->table)
     pthread_mutex_destroy(&types->lock);
   free(types->table);
+  free(types->used);
 }
 
 void types_forget(struct pyheap *heap) {
@@ -109,7 +111,9 @@ void types_forget(struct pyheap *heap) {
   for (uint32_t i = 0; i < types->count; i++)
     type_destroy(take(types->list[i]));
   types->count = types->no_type_count = 0;
-  memset(types->table, 0, TYPE_TABLE_SIZE * sizeof *types->table);
+  /* The table is large, and hardly any of it in use. */
+  while (types->used_count)
+    types->table[types->used[--types->used_count]] = (struct type_entry){0};
 }
 
 static size_t first_slot(uint64_t address) {
@@ -131,6 +135,7 @@ static struct type_entry *find_entry(const struct types *types,
 static void insert(struct types *types, uint64_t address,
                    uint32_t index_plus_1) {
   struct type_entry *entry = find_entry(types, address);
+  types->used[types->used_count++] = (uint32_t)(entry - types->table);
   entry->index_plus_1 = index_plus_1;
   __atomic_store_n(&entry->address, address, __ATOMIC_RELEASE);
 }
@@ -414,6 +419,15 @@ static uint32_t known_flags(const struct pyheap *heap, uint32_t flags) {
   return flags;
 }
 
+/** Whether object_visit() finds nothing in any instance. */
+static bool is_leaf(const struct type *type) {
+  const struct known_type *known = type->known;
+  return !(type->flags & (TPFLAGS_HEAPTYPE | TPFLAGS_MANAGED_DICT)) &&
+         !type->slot_count && !type->visits_dict && !type->visits_type &&
+         type->scan_start >= type->scan_end &&
+         (!known || (!known->visit && known->members[0].kind == MEMBER_END));
+}
+
 static void fill(struct pyheap *heap, struct type *type,
                  const struct chain *chain) {
   const uint8_t *bytes = chain->bytes[0];
@@ -445,6 +459,7 @@ static void fill(struct pyheap *heap, struct type *type,
   find_known(heap, type, chain, base);
   find_traverse(heap, type, chain, base);
   type->public.layout_known = type->scan_start == type->scan_end;
+  type->leaf = is_leaf(type);
   if (chain->count > 1) {
     const struct type *parent = get_locked(heap, chain->address[1]);
     if (parent)

@@ -61,6 +61,7 @@ struct type {
   bool visits_type;   /**< subtype_traverse visits Py_TYPE(self). */
   bool visits_dict;   /**< … and the __dict__ at dictoffset. */
   bool python_class;  /**< Made by a class statement. */
+  bool leaf;          /**< Its instances refer to nothing. */
   uint64_t cached_keys; /**< ht_cached_keys, names of inline attributes. */
   struct type_slot *slots;
   uint32_t slot_count;
@@ -77,6 +78,8 @@ struct types {
     uint64_t address;
     uint32_t index_plus_1;
   } *table;
+  uint32_t *used;         /**< The table's slots in use. */
+  uint32_t used_count;
   uint32_t no_type_count; /**< Entries for addresses that are no type. */
   uint32_t reading;       /**< Types that are being read. */
   pthread_mutex_t lock;
