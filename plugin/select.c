@@ -63,6 +63,10 @@ bool select_is_given(const struct select_options *options) {
   return given(options);
 }
 
+bool select_is_tracked(const struct select_options *options) {
+  return given(options) == GIVEN_TRACKED;
+}
+
 /** What no object can be at once. */
 static const struct {
   unsigned both;

@@ -107,6 +107,8 @@ enum select_generation {
 
 /** Whether anything is selected: without, all reachable objects are meant. */
 bool select_is_given(const struct select_options *options);
+/** Whether all is selected that the collector tracks, and by nothing else. */
+bool select_is_tracked(const struct select_options *options);
 /** Refuses what contradicts itself, and finds out addresses.  COMMAND names the
  * command in messages. */
 enum command_status select_check(struct session *session, const char *command,

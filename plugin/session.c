@@ -103,8 +103,15 @@ static enum command_status open_heap(struct session *session) {
   return status == COMMAND_FAILED ? COMMAND_TARGET : status;
 }
 
+struct pyheap *session_open(struct session *session,
+                            enum command_status *status) {
+  *status = open_heap(session);
+  return *status == COMMAND_OK ? session->heap : NULL;
+}
+
 struct pyheap *session_heap(struct session *session) {
-  return open_heap(session) == COMMAND_OK ? session->heap : NULL;
+  enum command_status status;
+  return session_open(session, &status);
 }
 
 /** Takes one costly step of the library. */

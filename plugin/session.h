@@ -17,6 +17,10 @@ session_fail(struct session *session, enum command_status status,
 enum command_status session_error(struct session *session,
                                   struct pyheap_error *error);
 
+/** The heap alone, of which no object was looked for yet; NULL with *STATUS and
+ * the message set. */
+struct pyheap *session_open(struct session *session,
+                            enum command_status *status);
 /** The heap with its objects found, and with its references indexed too; NULL
  * with the message set and *STATUS why. */
 struct pyheap *session_objects(struct session *session,

@@ -19,6 +19,7 @@
 #include "marks.h"
 #include "parallel.h"
 #include "totals.h"
+#include "tracked.h"
 
 /* Work for several threads ------------------------------------------------- */
 
@@ -582,6 +583,8 @@ struct pyheap_error *pyheap_find_orphans(struct pyheap *heap) {
   return error;
 }
 
+/* Totals ------------------------------------------------------------------ */
+
 static const struct pyheap_summary_row *
 rows_of(const struct pyheap *heap, enum pyheap_set set, size_t *count) {
   *count = set == PYHEAP_ORPHANS ? heap->orphan_row_count : heap->row_count;
@@ -595,15 +598,14 @@ rows_of(const struct pyheap *heap, enum pyheap_set set, size_t *count) {
   }
 }
 
-struct pyheap_error *pyheap_summarize(struct pyheap *heap, enum pyheap_set set,
+/** Hands out the rows that are not empty. */
+static struct pyheap_error *copy_rows(const struct pyheap_summary_row *rows,
+                                      size_t all,
                                       struct pyheap_summary_row **ret,
                                       size_t *count) {
-  size_t all, used = 0;
-
-  TRY(set == PYHEAP_ORPHANS ? pyheap_find_orphans(heap)
-                            : pyheap_find_objects(heap));
-  const struct pyheap_summary_row *rows = rows_of(heap, set, &all);
   struct pyheap_summary_row *copy = reallocarray(NULL, all + 1, sizeof *copy);
+  size_t used = 0;
+
   if (!copy)
     return &error_no_memory;
   for (size_t i = 0; i < all; i++)
@@ -612,4 +614,21 @@ struct pyheap_error *pyheap_summarize(struct pyheap *heap, enum pyheap_set set,
   *ret = copy;
   *count = used;
   return NULL;
+}
+
+struct pyheap_error *pyheap_summarize(struct pyheap *heap, enum pyheap_set set,
+                                      struct pyheap_summary_row **ret,
+                                      size_t *count) {
+  size_t all;
+
+  if (set == PYHEAP_TRACKED && !heap->objects_found) {
+    cleanup_free struct pyheap_summary_row *tracked = NULL;
+    TRY(tracked_count(heap, &tracked, &all));
+    if (tracked)
+      return copy_rows(tracked, all, ret, count);
+  }
+  TRY(set == PYHEAP_ORPHANS ? pyheap_find_orphans(heap)
+                            : pyheap_find_objects(heap));
+  const struct pyheap_summary_row *rows = rows_of(heap, set, &all);
+  return copy_rows(rows, all, ret, count);
 }

@@ -40,9 +40,10 @@ bool object_load(const struct pyheap *heap, uint64_t address,
     *why = "references to memory that cannot be read";
     return false;
   }
-  object->type = types_get(
-      heap, load_u64(object->bytes + OFFSET(heap->layout, PyObject, ob_type)));
-  if (!object->type) {
+  uint64_t type =
+      load_u64(object->bytes + OFFSET(heap->layout, PyObject, ob_type));
+  object->type = types_peek(&heap->types, type);
+  if (!object->type && !(object->type = types_get(heap, type))) {
     *why = "references to memory that is no object";
     return false;
   }

@@ -408,7 +408,9 @@ enum pyheap_set {
 };
 
 /**
- * Counts the objects of a set by type.
+ * Counts the objects of a set by type.  Of a heap whose objects were not found
+ * yet, the tracked ones are counted without finding the others, where the
+ * collector's lists are whole.
  * @param[out] ret Array of *COUNT rows, unsorted, no empty row; free() it.
  */
 PYHEAP_MUST_CHECK struct pyheap_error *

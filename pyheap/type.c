@@ -10,7 +10,6 @@
 
 /** Entries for addresses that are no type: remembered, as damaged or guessed
  * pointers come back often, but never more than a quarter of the table. */
-static const uint32_t NO_TYPE = UINT32_MAX;
 enum { MAX_NO_TYPES = TYPE_TABLE_SIZE / 4 };
 
 /** Type codes of PyMemberDef, Include/structmember.h: slots are T_OBJECT_EX. */
@@ -116,15 +115,10 @@ void types_forget(struct pyheap *heap) {
     types->table[types->used[--types->used_count]] = (struct type_entry){0};
 }
 
-static size_t first_slot(uint64_t address) {
-  return (address * 0x9e3779b97f4a7c15ull) >> (64 - 19);
-}
-_Static_assert(TYPE_TABLE_SIZE == 1 << 19, "first_slot() shifts for 1 << 19");
-
 /** The entry of ADDRESS, or the empty one where it belongs. */
 static struct type_entry *find_entry(const struct types *types,
                                      uint64_t address) {
-  for (size_t i = first_slot(address);; i = (i + 1) & (TYPE_TABLE_SIZE - 1)) {
+  for (size_t i = types_slot(address);; i = (i + 1) & (TYPE_TABLE_SIZE - 1)) {
     struct type_entry *entry = &types->table[i];
     uint64_t found = __atomic_load_n(&entry->address, __ATOMIC_ACQUIRE);
     if (found == address || !found)
@@ -133,10 +127,10 @@ static struct type_entry *find_entry(const struct types *types,
 }
 
 static void insert(struct types *types, uint64_t address,
-                   uint32_t index_plus_1) {
+                   const struct type *type) {
   struct type_entry *entry = find_entry(types, address);
   types->used[types->used_count++] = (uint32_t)(entry - types->table);
-  entry->index_plus_1 = index_plus_1;
+  entry->type = type;
   __atomic_store_n(&entry->address, address, __ATOMIC_RELEASE);
 }
 
@@ -483,7 +477,7 @@ static const struct type *load(struct pyheap *heap, uint64_t address) {
   type->public.name = "?";
   type->index = types->count;
   types->list[types->count++] = type;
-  insert(types, address, type->index + 1);
+  insert(types, address, type);
   fill(heap, type, chain);
   /* Last: a name is a str, if that is no damaged object of this very type. */
   uint32_t module_length = 0;
@@ -504,9 +498,7 @@ static const struct type *get_locked(struct pyheap *heap, uint64_t address) {
     return NULL;
   struct type_entry *entry = find_entry(types, address);
   if (entry->address)
-    return entry->index_plus_1 == NO_TYPE
-               ? NULL
-               : types->list[entry->index_plus_1 - 1];
+    return entry->type;
   if (types->reading == MAX_TYPES_READING)
     return NULL;
   types->reading++;
@@ -514,7 +506,7 @@ static const struct type *get_locked(struct pyheap *heap, uint64_t address) {
   types->reading--;
   if (!type && types->no_type_count < MAX_NO_TYPES) {
     types->no_type_count++;
-    insert(types, address, NO_TYPE);
+    insert(types, address, NULL);
   }
   return type;
 }
@@ -526,10 +518,8 @@ const struct type *types_get(const struct pyheap *heap, uint64_t address) {
     return NULL;
   const struct type_entry *entry = find_entry(types, address);
   if (__atomic_load_n(&entry->address, __ATOMIC_ACQUIRE)) {
-    if (entry->index_plus_1 == NO_TYPE)
-      return NULL;
-    const struct type *type = types->list[entry->index_plus_1 - 1];
-    if (__atomic_load_n(&type->ready, __ATOMIC_ACQUIRE))
+    const struct type *type = entry->type;
+    if (!type || __atomic_load_n(&type->ready, __ATOMIC_ACQUIRE))
       return type;
   }
   /* Reading a type changes what is known, not what the heap is. */

@@ -72,11 +72,11 @@ struct type {
 struct types {
   struct type **list;  /**< By index; NULL-free up to count. */
   uint32_t count;
-  /** Open addressing by address: slots of address and index + 1.  A reader
-   * needs no lock; a writer holds it. */
+  /** Open addressing by address; type NULL: there is none at this address.  A
+   * reader needs no lock; a writer holds it. */
   struct type_entry {
     uint64_t address;
-    uint32_t index_plus_1;
+    const struct type *type;
   } *table;
   uint32_t *used;         /**< The table's slots in use. */
   uint32_t used_count;
@@ -97,5 +97,21 @@ void types_forget(struct pyheap *heap);
 /** The type at ADDRESS, read on first use; NULL when there is none.  Any
  * thread may call it. */
 const struct type *types_get(const struct pyheap *heap, uint64_t address);
+
+/** Where the search for ADDRESS begins in the table. */
+static inline size_t types_slot(uint64_t address) {
+  return (address * 0x9e3779b97f4a7c15ull) >> (64 - 19);
+}
+_Static_assert(TYPE_TABLE_SIZE == 1 << 19, "types_slot() shifts for 1 << 19");
+
+/** The same as types_get(), where that is quick; else NULL. */
+static inline const struct type *types_peek(const struct types *types,
+                                            uint64_t address) {
+  const struct type_entry *entry = &types->table[types_slot(address)];
+  if (!address || __atomic_load_n(&entry->address, __ATOMIC_ACQUIRE) != address)
+    return NULL;
+  const struct type *type = entry->type;
+  return type && __atomic_load_n(&type->ready, __ATOMIC_ACQUIRE) ? type : NULL;
+}
 
 #endif

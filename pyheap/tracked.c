@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Counts the objects on the collector's lists without following a reference. */
+#include "config.h"
+
+#include "addresses.h"
+#include "gc_lists.h"
+#include "heap.h"
+#include "marks.h"
+#include "parallel.h"
+#include "totals.h"
+#include "tracked.h"
+
+enum {
+  BATCH = 1024,
+  FIRST_LINE = 24, /**< So many objects ahead their own memory is asked for, */
+  TABLE = 12,      /**< … and so many ahead what they have elsewhere. */
+};
+
+struct counting {
+  struct pyheap *heap;
+  const struct addresses *objects;
+  struct shares shares;
+  struct totals *totals; /**< By thread. */
+  bool strange;          /**< An object whose size makes no sense. */
+  bool out_of_memory, canceled;
+};
+
+/** Asks for what the objects behind object I of the list will need. */
+static void look_ahead(const struct pyheap *heap, const uint64_t *list,
+                       uint64_t i, uint64_t end) {
+  struct object object;
+  const char *why;
+
+  if (i + FIRST_LINE < end) {
+    const uint8_t *bytes = memory_at(&heap->memory, list[i + FIRST_LINE], 1);
+    __builtin_prefetch(bytes);
+    __builtin_prefetch(bytes + 32);
+  }
+  if (i + TABLE < end && object_load(heap, list[i + TABLE], &object, &why))
+    object_prefetch(heap, &object);
+}
+
+static void count_object(struct counting *counting, uint64_t address,
+                         struct totals *totals) {
+  struct object object;
+  const char *why;
+  uint64_t bytes;
+
+  /* It could be loaded when the list was walked. */
+  if (!object_load(counting->heap, address, &object, &why))
+    return;
+  if (!totals_reserve(totals, object.type->index)) {
+    __atomic_store_n(&counting->out_of_memory, true, __ATOMIC_RELAXED);
+    return;
+  }
+  if (!object_measure(counting->heap, &object, &bytes))
+    __atomic_store_n(&counting->strange, true, __ATOMIC_RELAXED);
+  totals_add(totals, object.type->index, bytes);
+}
+
+static void count_shares(void *context, unsigned thread) {
+  struct counting *counting = context;
+  const uint64_t *list = counting->objects->list;
+  uint64_t start, end;
+
+  while (!__atomic_load_n(&counting->canceled, __ATOMIC_RELAXED) &&
+         shares_take(&counting->shares, &start, &end)) {
+    for (uint64_t i = start; i < end; i++) {
+      look_ahead(counting->heap, list, i, counting->objects->count);
+      count_object(counting, list[i], &counting->totals[thread]);
+    }
+    if (thread == 0 && start / BATCH % 64 == 0 &&
+        heap_canceled(counting->heap, "counting objects", start,
+                      counting->objects->count))
+      __atomic_store_n(&counting->canceled, true, __ATOMIC_RELAXED);
+  }
+}
+
+static struct pyheap_error *make_rows(const struct pyheap *heap,
+                                      const struct totals *totals,
+                                      struct pyheap_summary_row **ret,
+                                      size_t *count) {
+  struct pyheap_summary_row *rows =
+      calloc(heap->types.count + 1, sizeof *rows);
+  if (!rows)
+    return &error_no_memory;
+  for (uint32_t i = 0; i < heap->types.count; i++)
+    rows[i].type = i;
+  for (unsigned t = 0; t < heap->threads; t++)
+    totals_add_to(&totals[t], rows, heap->types.count);
+  *ret = rows;
+  *count = heap->types.count;
+  return NULL;
+}
+
+static struct pyheap_error *count_all(struct pyheap *heap,
+                                      const struct addresses *objects,
+                                      struct pyheap_summary_row **rows,
+                                      size_t *count) {
+  struct counting counting = {
+      .heap = heap,
+      .objects = objects,
+      .shares = {.end = objects->count, .size = BATCH},
+      .totals = calloc(heap->threads, sizeof *counting.totals)};
+
+  if (!counting.totals)
+    return &error_no_memory;
+  parallel_run(heap->threads, count_shares, &counting);
+  struct pyheap_error *error = counting.out_of_memory ? &error_no_memory
+                               : counting.canceled    ? error_canceled()
+                                                      : NULL;
+  if (!error && !counting.strange)
+    error = make_rows(heap, counting.totals, rows, count);
+  for (unsigned t = 0; t < heap->threads; t++)
+    totals_deinit(&counting.totals[t]);
+  free(counting.totals);
+  return error;
+}
+
+struct pyheap_error *tracked_count(struct pyheap *heap,
+                                   struct pyheap_summary_row **rows,
+                                   size_t *count) {
+  struct addresses objects = {0};
+  struct problems before = heap->problems;
+  bool whole = false;
+
+  *rows = NULL;
+  if (heap->layout->free_threaded || heap->info.collecting)
+    return NULL;
+  heap->marks = calloc(mark_words(heap), sizeof *heap->marks);
+  struct pyheap_error *error = heap->marks
+                                   ? gc_lists_walk(heap, &objects, &whole)
+                                   : &error_no_memory;
+  /* Who finds all objects finds these problems again. */
+  heap->problems = before;
+  free(take(heap->marks));
+  if (!error && whole)
+    error = count_all(heap, &objects, rows, count);
+  free(objects.list);
+  return error;
+}
