@@ -107,26 +107,42 @@ static bool is_contained(enum pyheap_name_form form) {
   }
 }
 
+/** Appends the names of what was found. */
+static void add_names(struct buffer *text, const struct pyheap *heap,
+                      const struct search *search) {
+  uint64_t shown = search->found < NAMES_SHOWN ? search->found : NAMES_SHOWN;
+
+  for (uint64_t i = 0; i < shown; i++) {
+    buffer_add(text, i ? ", " : "");
+    describe_name(text, heap, search->references[i].name);
+    /* The name of an offset has a question mark of its own. */
+    if (search->references[i].kind == PYHEAP_PROBABLE &&
+        search->references[i].name.form != PYHEAP_NAME_OFFSET)
+      buffer_add(text, "?");
+  }
+  if (search->found > shown)
+    buffer_format(text, ", " ELLIPSIS " %" PRIu64 " more",
+                  search->found - shown);
+}
+
 void describe_references(struct buffer *text, const struct pyheap *heap,
                          pyheap_node from, uint64_t target, uint64_t count) {
   struct search search = {.target = target, .wanted = count};
 
   pyheap_referents(heap, from, search_reference, &search);
-  uint64_t shown = search.found < NAMES_SHOWN ? search.found : NAMES_SHOWN;
-  for (uint64_t i = 0; i < shown; i++) {
-    buffer_add(text, i ? ", " : "");
-    describe_name(text, heap, search.references[i].name);
-    /* The name of an offset has a question mark of its own. */
-    if (search.references[i].kind == PYHEAP_PROBABLE &&
-        search.references[i].name.form != PYHEAP_NAME_OFFSET)
-      buffer_add(text, "?");
-  }
-  if (search.found > shown)
-    buffer_format(text, ", " ELLIPSIS " %" PRIu64 " more",
-                  search.found - shown);
-  if (shown)
+  add_names(text, heap, &search);
+  if (search.found)
     buffer_add(text,
                is_contained(search.references[0].name.form) ? " in " : " of ");
+}
+
+void describe_reference_names(struct buffer *text, const struct pyheap *heap,
+                              pyheap_node from, uint64_t target,
+                              uint64_t count) {
+  struct search search = {.target = target, .wanted = count};
+
+  pyheap_referents(heap, from, search_reference, &search);
+  add_names(text, heap, &search);
 }
 
 void describe_refcount(struct buffer *text, int64_t refcount) {

@@ -70,24 +70,28 @@ static uint32_t add(struct walk *walk, uint32_t parent, pyheap_node node,
   return number;
 }
 
-/** Room for as many edges as the node can have within the limit. */
-static void find_edges(struct walk *walk, pyheap_node node, uint64_t limit) {
-  struct edges *edges = &walk->edges;
-
+void edges_find(struct edges *edges, size_t *capacity,
+                const struct node_tree_kind *kind, const struct pyheap *heap,
+                pyheap_node node, uint64_t limit) {
   edges->count = 0;
   edges->total = 0;
-  walk->kind->find(walk->heap, node, 0, edges);
+  kind->find(heap, node, 0, edges);
   if (limit > edges->total)
     limit = edges->total;
-  if (limit > walk->edge_capacity) {
+  if (limit > *capacity) {
     edges->items = must_realloc(edges->items, limit * sizeof *edges->items);
-    walk->edge_capacity = limit;
+    *capacity = limit;
   }
   if (!limit)
     return;
   edges->count = 0;
   edges->total = 0;
-  walk->kind->find(walk->heap, node, limit, edges);
+  kind->find(heap, node, limit, edges);
+}
+
+static void find_edges(struct walk *walk, pyheap_node node, uint64_t limit) {
+  edges_find(&walk->edges, &walk->edge_capacity, walk->kind, walk->heap, node,
+             limit);
 }
 
 static void push(struct walk *walk, struct pending pending) {

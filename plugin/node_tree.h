@@ -36,9 +36,19 @@ struct node_tree_kind {
   /** What stands before the description of EDGE's node: "['a'] in ". */
   void (*before)(struct buffer *text, const struct pyheap *heap,
                  pyheap_node from, const struct edge *edge);
+  /** The names of EDGE's references alone: "['a']". */
+  void (*name)(struct buffer *text, const struct pyheap *heap, pyheap_node from,
+               const struct edge *edge);
+  bool backward; /**< Neighbours refer to the node. */
   /** What stands behind it: " (owned)". */
   void (*after)(struct buffer *text, const struct edge *edge);
 };
+
+/** Finds up to LIMIT edges of a node; CAPACITY is the room that EDGES has, which
+ * grows as needed.  free() their items. */
+void edges_find(struct edges *edges, size_t *capacity,
+                const struct node_tree_kind *kind, const struct pyheap *heap,
+                pyheap_node node, uint64_t limit);
 
 struct node_tree_options {
   uint64_t depth; /**< Levels below the root; UNLIMITED is 1,000. */

@@ -107,6 +107,16 @@ static void output_deinit(struct output *output) {
   *output = (struct output){0};
 }
 
+enum command_status output_choose(struct session *session, const char *command,
+                                  const char *output, const char *dot,
+                                  const char **ret) {
+  if (output && dot)
+    return session_fail(session, COMMAND_USAGE,
+                        "%s: either -output or -dot, please", command);
+  *ret = dot ? dot : output;
+  return COMMAND_OK;
+}
+
 enum command_status output_open(struct session *session, const char *path,
                                 bool force, struct output *ret) {
   struct output output = {.force = force};

@@ -40,4 +40,17 @@ enum command_status output_close(struct session *session, struct output *output,
         offsetof(type, force)                                                  \
   }
 
+/** The option of every command that can draw a graph instead; -force is for its
+ * FILE, too. */
+#define DOT_OPTION(type)                                                       \
+  {                                                                            \
+    "dot", "FILE", "Write a graph for Graphviz to FILE instead: dot -Tsvg.",   \
+        OPTION_TEXT, offsetof(type, dot)                                       \
+  }
+/** Which of the two files is to be written: the paths of -output and of -dot, of
+ * which one at most is given. */
+enum command_status output_choose(struct session *session, const char *command,
+                                  const char *output, const char *dot,
+                                  const char **ret);
+
 #endif

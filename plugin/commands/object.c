@@ -41,5 +41,5 @@ enum command_status object_run(struct session *session, int argc, char **argv) {
   struct object_options options = {.limit = 25};
 
   return one_node_run(session, &command, argc, argv, &options, &options.output,
-                      &options.force);
+                      NULL, &options.force);
 }

@@ -14,6 +14,7 @@
 struct referents {
   uint64_t level;
   uint64_t limit;
+  const char *dot;
   const char *output;
   bool force;
 };
@@ -23,6 +24,7 @@ const struct command_option referents_options[] = {
      OPTION_LEVELS, offsetof(struct referents, level)},
     {"limit", "N|unlimited", "Show N references of each object (default 25).",
      OPTION_COUNT, offsetof(struct referents, limit)},
+    DOT_OPTION(struct referents),
     OUTPUT_OPTIONS(struct referents),
     {0},
 };
@@ -63,6 +65,12 @@ static void add_name(struct buffer *text, const struct pyheap *heap,
   buffer_add(text, ": ");
 }
 
+static void add_name_alone(struct buffer *text, const struct pyheap *heap,
+                           pyheap_node from, const struct edge *edge) {
+  (void)from;
+  describe_name(text, heap, edge->name);
+}
+
 static void add_kind(struct buffer *text, const struct edge *edge) {
   if (edge->kind == PYHEAP_OWNED)
     buffer_add(text, " (owned)");
@@ -75,6 +83,7 @@ static const struct node_tree_kind kind = {
     .stage = "following references",
     .find = find_referents,
     .before = add_name,
+    .name = add_name_alone,
     .after = add_kind,
 };
 
@@ -91,6 +100,8 @@ static enum command_status answer(struct session *session,
       .repeat = false,
   };
   bool cut;
+  if (referents->dot)
+    return one_node_dot(session, heap, node, &kind, &options, output);
   struct tree *tree =
       node_tree_build(session, heap, node, &kind, &options, &cut);
   if (!tree)
@@ -114,5 +125,5 @@ enum command_status referents_run(struct session *session, int argc,
   struct referents referents = {.level = 1, .limit = 25};
 
   return one_node_run(session, &command, argc, argv, &referents,
-                      &referents.output, &referents.force);
+                      &referents.output, &referents.dot, &referents.force);
 }

@@ -20,6 +20,7 @@ struct refs {
   uint64_t depth;
   uint64_t limit;
   int repeat;
+  const char *dot;
   const char *output;
   bool force;
 };
@@ -34,6 +35,7 @@ const struct command_option refs_options[] = {
      "Draw what refers to an object at each place where the object appears\n"
      "(on, the default), or at the first one only.",
      OPTION_CHOICE, offsetof(struct refs, repeat)},
+    DOT_OPTION(struct refs),
     OUTPUT_OPTIONS(struct refs),
     {0},
 };
@@ -78,6 +80,12 @@ static void add_names(struct buffer *text, const struct pyheap *heap,
                       edge->count);
 }
 
+static void add_names_alone(struct buffer *text, const struct pyheap *heap,
+                            pyheap_node from, const struct edge *edge) {
+  describe_reference_names(text, heap, edge->node, pyheap_address(heap, from),
+                           edge->count);
+}
+
 static void add_nothing(struct buffer *text, const struct edge *edge) {
   (void)text;
   (void)edge;
@@ -88,6 +96,8 @@ static const struct node_tree_kind referrers = {
     .stage = "following referrers",
     .find = find_referrers,
     .before = add_names,
+    .name = add_names_alone,
+    .backward = true,
     .after = add_nothing,
 };
 
@@ -126,6 +136,8 @@ static enum command_status answer(struct session *session,
       .repeat = refs->repeat == REPEAT_ON,
   };
   bool cut;
+  if (refs->dot)
+    return one_node_dot(session, heap, node, &referrers, &options, output);
   struct tree *tree =
       node_tree_build(session, heap, node, &referrers, &options, &cut);
   if (!tree)
@@ -147,5 +159,5 @@ enum command_status refs_run(struct session *session, int argc, char **argv) {
   struct refs refs = {.depth = 3, .limit = 10};
 
   return one_node_run(session, &command, argc, argv, &refs, &refs.output,
-                      &refs.force);
+                      &refs.dot, &refs.force);
 }
