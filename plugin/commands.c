@@ -157,6 +157,31 @@ const struct command commands[] = {
         .run = sizeof_run,
     },
     {
+        .name = "cycles",
+        .operands = "[ADDRESS]",
+        .brief = "Find reference cycles, and garbage that waits for a collection.",
+        .help =
+            "Lists the groups of objects each of which leads to all the others,\n"
+            "with a shortest cycle of each.  First come those that are garbage:\n"
+            "nothing refers to them but garbage, and a collection would free\n"
+            "them; then the others by size.  Garbage that no collection is going\n"
+            "to look at waits as long as the program runs with gc.disable() or\n"
+            "after gc.freeze().\n"
+            "With ADDRESS, the shortest cycles through that object are drawn, one\n"
+            "for each object that it refers to, shortest first.\n"
+            "Cycles through types, modules and their namespaces, code objects\n"
+            "and running frames, in which nearly everything is, are left out but\n"
+            "for garbage; -code shows them.  Options that select objects list\n"
+            "the groups that hold one of these.\n"
+            "\n"
+            "Examples:\n"
+            "  muppy cycles -garbage\n"
+            "  muppy cycles -type app.models.Node -limit 3\n"
+            "  muppy cycles 0x7f3c5a2b1c40",
+        .options = cycles_options,
+        .run = cycles_run,
+    },
+    {
         .name = "export",
         .operands = "",
         .brief = "Write objects with their references to a file.",

@@ -12,6 +12,9 @@
 /** Whether something that is no node may hold an object: its count is greater
  * than the references found, or says nothing.  Needs the index. */
 bool heap_is_held_unseen(const struct pyheap *heap, uint32_t object);
+/** Whether the index has a reference from SOURCE to OBJECT. */
+bool heap_is_referrer(const struct pyheap *heap, uint32_t object,
+                      uint32_t source);
 
 /** A walk through the heap, depth first.  Numbers are those of dominators.h. */
 struct walk {

@@ -18,6 +18,21 @@ bool heap_is_held_unseen(const struct pyheap *heap, uint32_t object) {
   return !heap_refcount_excess(heap, object, &excess) || excess > 0;
 }
 
+bool heap_is_referrer(const struct pyheap *heap, uint32_t object,
+                      uint32_t source) {
+  uint64_t low = heap->in_starts[object], high = heap->in_starts[object + 1];
+  uint64_t end = high;
+
+  while (low < high) {
+    uint64_t middle = low + (high - low) / 2;
+    if (heap->in_sources[middle] < source)
+      low = middle + 1;
+    else
+      high = middle;
+  }
+  return low < end && heap->in_sources[low] == source;
+}
+
 /* The program: what a heap holds in any case ------------------------------- */
 
 static enum object_kind kind_of(const struct object *object) {
@@ -86,21 +101,6 @@ bool pyheap_is_program(const struct pyheap *heap, pyheap_node node) {
 
 /* The walk ----------------------------------------------------------------- */
 
-static bool is_referrer(const struct pyheap *heap, uint32_t object,
-                        uint32_t source) {
-  uint64_t low = heap->in_starts[object], high = heap->in_starts[object + 1];
-  uint64_t end = high;
-
-  while (low < high) {
-    uint64_t middle = low + (high - low) / 2;
-    if (heap->in_sources[middle] < source)
-      low = middle + 1;
-    else
-      high = middle;
-  }
-  return low < end && heap->in_sources[low] == source;
-}
-
 static void push(struct walk *walk, struct waiting waiting) {
   if (walk->stack_count == walk->stack_capacity) {
     size_t capacity = 2 * walk->stack_capacity + 1024;
@@ -127,7 +127,7 @@ static void take_references(struct visit *visit) {
       continue;
     /* The index is without those that counts refute. */
     if (reference->kind == PYHEAP_PROBABLE &&
-        !is_referrer(walk->heap, target, walk->nodes[parent]))
+        !heap_is_referrer(walk->heap, target, walk->nodes[parent]))
       continue;
     push(walk, (struct waiting){target, parent});
   }

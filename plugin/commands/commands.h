@@ -21,6 +21,7 @@ COMMAND(object)
 COMMAND(objects)
 COMMAND(referents)
 COMMAND(sizeof)
+COMMAND(cycles)
 COMMAND(export)
 COMMAND(help)
 #undef COMMAND

@@ -1,10 +1,12 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What is asked of the graph of references, against graphs of known shape
-(fixtures/graphs.py): sizes with all that is reached, and what is held alone."""
+(fixtures/graphs.py): sizes with all that is reached, what is held alone, cycles
+and garbage, and pictures for Graphviz."""
 import json
 import os
 import re
+import shutil
 import sys
 
 import common
@@ -109,6 +111,173 @@ def test_pympler(graphs):
                      "%s\n%s" % (fact, said))
 
 
+def groups(said):
+    """The groups of a list of cycles: (title, [addresses], [edges])."""
+    found = []
+    for part in said.split("\n\n"):
+        title, _, drawn = part.strip().partition("\n")
+        if not re.match(r"(garbage: )?\d+ objects?, ", title):
+            continue
+        lines = [re.match(r" *\+-(.*?): \S+ (0x[0-9a-f]+)", line)
+                 for line in drawn.split("\n")[1:]]
+        start = re.search(r"0x[0-9a-f]+", drawn)
+        found.append((title, [int(start.group(), 16)]
+                      + [int(line.group(2), 16) for line in lines[:-1] if line],
+                      [line.group(1) for line in lines if line]))
+    return found
+
+
+def same_ring(left, right):
+    """Whether two lists are the same but for where they begin."""
+    return len(left) == len(right) and any(
+        left == right[at:] + right[:at] for at in range(len(right)))
+
+
+def test_list_of_cycles(graphs):
+    said = graphs.ask("cycles", "-limit", "unlimited")
+    listed = groups(said)
+    flags = [title.startswith("garbage") for title, _, _ in listed]
+    graphs.check("cycles: garbage comes first", flags == sorted(flags, reverse=True),
+                 said)
+    for cycle in graphs.about("cycle"):
+        if not cycle["edges"]:
+            continue
+        found = [(title, edges) for title, where, edges in listed
+                 if same_ring(where, cycle["members"])]
+        if not graphs.check("cycles: finds " + cycle["cycle"], len(found) == 1, said):
+            continue
+        title, edges = found[0]
+        graphs.check("cycles: %s is %sgarbage" % (
+            cycle["cycle"], "" if cycle["garbage"] else "no "),
+                     title.startswith("garbage") == cycle["garbage"], title)
+        graphs.check("cycles: the names of " + cycle["cycle"],
+                     same_ring(edges, cycle["edges"]), "%s %s" % (edges, cycle))
+        many = len(cycle["members"])
+        graphs.check("cycles: the size of " + cycle["cycle"], "%d object%s, %d B:" % (
+            many, "" if many == 1 else "s", cycle["bytes"]) in title, title)
+    test_garbage(graphs, said, listed)
+
+
+def test_garbage(graphs, said, listed):
+    """Exactly what a collection would find."""
+    collected = graphs.about("collected")[0]
+    total = re.search(r"^garbage with all that only it holds: .*?(\d+) tracked", said,
+                      re.M)
+    graphs.check("cycles: as much garbage as a collection finds",
+                 total and int(total.group(1)) == collected["collected"],
+                 "%d\n%s" % (collected["collected"], said))
+    drawn = {where for title, all_of, _ in listed if title.startswith("garbage")
+             for where in all_of}
+    graphs.check("cycles: no garbage but what a collection finds",
+                 drawn and drawn <= set(collected["ids"]),
+                 str(drawn - set(collected["ids"])))
+    alone = graphs.ask("cycles", "-garbage", "-limit", "unlimited")
+    graphs.check("cycles -garbage: nothing else",
+                 groups(alone) == [group for group in listed
+                                   if group[0].startswith("garbage")], alone)
+    graphs.check("cycles: a class of garbage", "of_class.<locals>.Local" in alone, alone)
+
+
+def test_selected_cycles(graphs):
+    said = graphs.ask("cycles", "-type", "Slotted", "-limit", "unlimited")
+    found = groups(said)
+    graphs.check("cycles -type", len(found) == 2 and said.count("__main__.Slotted") >= 4,
+                 said)
+    said = graphs.ask("cycles", "-limit", "1")
+    graphs.check("cycles -limit", len(groups(said)) == 1 and
+                 re.search("^… \\d+ more", said, re.M), said)
+    said = graphs.ask("cycles", "-code", "-limit", "unlimited")
+    graphs.check("cycles -code: through types",
+                 re.search("^[0-9]{4,} objects, ", said, re.M), said[-2000:])
+
+
+def test_cycles_through(graphs, cycles):
+    for cycle in cycles:
+        if not cycle["edges"]:
+            continue
+        said = graphs.ask("cycles", cycle["members"][0])
+        many = len(cycle["members"])
+        graphs.check("cycles ADDRESS: shortest of %s first" % cycle["cycle"],
+                     "cycle of %d object%s:" % (many, "" if many == 1 else "s") in said
+                     and "+-%s: " % cycle["edges"][0] in said and "(cycle)" in said, said)
+
+
+def test_no_cycle(graphs):
+    exclusive = graphs.about("case")[0]["roots"][0]
+    said = graphs.ask("cycles", exclusive)
+    graphs.check("cycles ADDRESS: on none", "is on no cycle" in said, said)
+    said = graphs.ask("cycles", exclusive, "-garbage", check=False)
+    graphs.check("cycles ADDRESS: no selection with it",
+                 "either an address or" in said, said)
+
+
+def check_dot(graphs, name, path):
+    """Whether Graphviz, or failing that a few rules, take the file."""
+    with open(path, encoding="utf-8") as file:
+        text = file.read()
+    if shutil.which("dot"):
+        result = common.run(["dot", "-Tsvg", "-o", os.devnull, path])
+        graphs.check(name + ": dot draws it",
+                     result.returncode == 0 and not result.stdout, result.stdout)
+    quoted = r'"(?:[^"\\]|\\.)*"'
+    line = re.compile(
+        r'digraph %s \{|\}|  charset="UTF-8";|  rankdir=LR;|'
+        r'  (?:node|edge) \[[^]]*\];|  n\d+ \[label=%s(?:, \w+=(?:\w+|%s))*\];|'
+        r'  n\d+ -> n\d+(?: \[label=%s\])?;' % ((quoted,) * 4))
+    graphs.check(name + ": nodes and arrows alone",
+                 all(line.fullmatch(each) for each in text.splitlines()), text[:3000])
+    defined = set(re.findall(r"^  (n\d+) \[", text, re.M))
+    used = {node for pair in re.findall(r"^  (n\d+) -> (n\d+)", text, re.M)
+            for node in pair}
+    graphs.check(name + ": no arrow leads nowhere", used <= defined,
+                 str(used - defined))
+    return text
+
+
+def test_dot(graphs, directory):
+    path = os.path.join(directory, "graph.dot")
+    of_two = next(cycle for cycle in graphs.about("cycle")
+                  if cycle["cycle"] == "live of_two")
+    quotes = graphs.about("quotes")[0]["quotes"]
+    for command, about, name in (
+            (["referents", of_two["members"][0], "-level", "3"], of_two["members"],
+             "['second live of_two']"),
+            (["refs", of_two["members"][0], "-depth", "2"], of_two["members"],
+             "['first live of_two']"),
+            (["cycles", of_two["members"][0]], of_two["members"],
+             "['first live of_two']"),
+            (["cycles", "-limit", "unlimited"], of_two["members"],
+             "['second live of_two']"),
+            (["referents", quotes], [quotes], "")):
+        title = "%s -dot" % command[0]
+        graphs.ask(*command, "-dot", path)
+        text = check_dot(graphs, title, path)
+        graphs.check(title + ": the objects", all(
+            " %#x\\n" % where in text for where in about), text[:3000])
+        graphs.check(title + ": the names", 'label="%s"' % name in text if name else True,
+                     text[:3000])
+        os.unlink(path)
+    graphs.ask("refs", quotes, "-dot", path)
+    said = graphs.ask("refs", quotes, "-dot", path, check=False)
+    graphs.check("-dot: an existing file stays", "exists already" in said, said)
+    graphs.ask("refs", quotes, "-dot", path, "-force")
+    said = graphs.ask("refs", quotes, "-dot", path, "-output", path, check=False)
+    graphs.check("-dot: not with -output", "either -output or -dot" in said, said)
+    os.unlink(path)
+
+
+def test_tree_in_file(graphs, directory):
+    """FileBrowser.print_tree() of Pympler."""
+    path = os.path.join(directory, "tree.txt")
+    where = graphs.about("cycle")[1]["members"][0]
+    graphs.ask("refs", where, "-output", path)
+    with open(path, encoding="utf-8") as file:
+        written = file.read()
+    os.unlink(path)
+    graphs.check("refs -output: the tree", "(cycle)" in written and
+                 written.startswith("dict %#x" % where), written)
+
+
 def test_refusals(graphs):
     root = graphs.about("case")[0]["roots"][0]
     said = graphs.ask("sizeof", root + 1, check=False)
@@ -119,17 +288,25 @@ def test_refusals(graphs):
     graphs.check("sizeof: an object named twice is one", len(rows) == 1, str(rows))
 
 
-def test(graphs):
+def test(graphs, directory):
     test_sizes(graphs, graphs.about("case"))
     test_parts(graphs)
     test_detail(graphs)
     test_refusals(graphs)
+    test_list_of_cycles(graphs)
+    test_selected_cycles(graphs)
+    test_cycles_through(graphs, graphs.about("cycle"))
+    test_no_cycle(graphs)
+    test_dot(graphs, directory)
+    test_tree_in_file(graphs, directory)
 
 
 def test_briefly(graphs):
     """The same code answers; what is tested is the way there."""
     test_sizes(graphs, graphs.about("case")[2:3])
     test_detail(graphs)
+    test_list_of_cycles(graphs)
+    test_cycles_through(graphs, graphs.about("cycle")[1:2])
 
 
 def pympler_arguments():
@@ -146,7 +323,7 @@ def test_interpreter(results, python):
                     name = "%s, %s, %s" % (python, reader.name, "core" if core else "live")
                     graphs = Graphs(results, name, fixture, reader, core)
                     if reader.name == "command line":
-                        test(graphs)
+                        test(graphs, directory)
                         test_pympler(graphs)
                     else:
                         test_briefly(graphs)

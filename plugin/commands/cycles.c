@@ -1,0 +1,412 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "config.h"
+
+#include "commands.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "plugin/describe.h"
+#include "plugin/node_graph.h"
+#include "plugin/options.h"
+#include "plugin/output.h"
+#include "plugin/render/number.h"
+#include "plugin/render/tree.h"
+#include "plugin/select.h"
+#include "plugin/session.h"
+
+enum {
+  OBJECTS_SHOWN = 50, /**< Of one cycle. */
+};
+
+struct cycles {
+  struct select_options select;
+  bool garbage;
+  bool code;
+  uint64_t limit;
+  const char *dot;
+  const char *output;
+  bool force;
+};
+
+const struct command_option cycles_options[] = {
+    {"garbage", NULL, "List only cycles that wait for a garbage collection.",
+     OPTION_FLAG, offsetof(struct cycles, garbage)},
+    {"code", NULL,
+     "Go through types, modules, code and running frames as well.", OPTION_FLAG,
+     offsetof(struct cycles, code)},
+    {"limit", "N|unlimited", "Show N cycles (default 10).", OPTION_COUNT,
+     offsetof(struct cycles, limit)},
+    SELECT_TYPE_OPTION(cycles, select),
+    SELECT_OPTIONS(cycles, select),
+    DOT_OPTION(struct cycles),
+    OUTPUT_OPTIONS(struct cycles),
+    {0},
+};
+
+/** Where cycles go: they are drawn, or their objects gathered for a graph. */
+struct drawing {
+  const struct pyheap *heap;
+  const struct output *output;
+  bool graph;
+  uint64_t number; /**< Cycles so far. */
+  pyheap_node *nodes;
+  size_t count, capacity;
+  bool cut;
+};
+
+static void gather(struct drawing *drawing, const pyheap_node *nodes,
+                   size_t count) {
+  if (drawing->count + count > NODE_GRAPH_MAX) {
+    drawing->cut = true;
+    return;
+  }
+  if (drawing->count + count > drawing->capacity) {
+    drawing->capacity = 2 * drawing->capacity + count;
+    drawing->nodes = must_realloc(drawing->nodes,
+                                  drawing->capacity * sizeof *drawing->nodes);
+  }
+  memcpy(drawing->nodes + drawing->count, nodes, count * sizeof *nodes);
+  drawing->count += count;
+}
+
+static int compare_nodes(const void *a, const void *b) {
+  pyheap_node left = *(const pyheap_node *)a, right = *(const pyheap_node *)b;
+
+  return left < right ? -1 : left > right;
+}
+
+/** Writes the graph of what was gathered. */
+static void write_graph(struct session *session, struct drawing *drawing,
+                        pyheap_node start) {
+  size_t kept = 0;
+
+  if (drawing->count)
+    qsort(drawing->nodes, drawing->count, sizeof *drawing->nodes,
+          compare_nodes);
+  for (size_t i = 0; i < drawing->count; i++)
+    if (!kept || drawing->nodes[kept - 1] != drawing->nodes[i])
+      drawing->nodes[kept++] = drawing->nodes[i];
+  node_graph_among(drawing->heap, "cycles", drawing->nodes, kept, start,
+                   drawing->output->file);
+  if (drawing->cut)
+    fputs(ELLIPSIS " the graph was cut; -limit makes it smaller\n",
+          session->out);
+}
+
+/** The name of a reference and what it leads to. */
+static uint32_t add_node(struct tree *tree, uint32_t parent,
+                         const struct pyheap *heap, pyheap_node from,
+                         pyheap_node to, bool last) {
+  cleanup_buffer struct buffer label = {0};
+
+  describe_reference_names(&label, heap, from, pyheap_address(heap, to), 1);
+  buffer_add(&label, ": ");
+  describe_node(&label, heap, to);
+  if (last)
+    buffer_add(&label, " (cycle)");
+  return tree_add(tree, parent, buffer_string(&label));
+}
+
+/** Draws a cycle as the chain of its references, as referents does. */
+static void draw(const struct drawing *drawing,
+                 const struct pyheap_cycle *cycle) {
+  const struct pyheap *heap = drawing->heap;
+  cleanup_buffer struct buffer label = {0};
+  uint32_t place = 0;
+
+  describe_node(&label, heap, cycle->nodes[0]);
+  struct tree *tree = tree_create(buffer_string(&label));
+  for (size_t i = 1; i <= cycle->length; i++) {
+    if (i == OBJECTS_SHOWN) {
+      buffer_clear(&label);
+      buffer_add(&label, ELLIPSIS " ");
+      describe_count(&label, cycle->length - i, "more object");
+      tree_add(tree, place, buffer_string(&label));
+      break;
+    }
+    bool last = i == cycle->length;
+    place = add_node(tree, place, heap, cycle->nodes[i - 1],
+                     cycle->nodes[last ? 0 : i], last);
+  }
+  tree_print(tree, drawing->output->file, drawing->output->width, TREE_BELOW);
+  tree_destroy(tree);
+}
+
+/* One object ----------------------------------------------------------------- */
+
+static void take_cycle(void *context, const struct pyheap_cycle *cycle) {
+  cleanup_buffer struct buffer text = {0};
+  struct drawing *drawing = context;
+
+  if (drawing->graph) {
+    gather(drawing, cycle->nodes, cycle->length);
+  } else {
+    describe_count(&text, cycle->length, "object");
+    fprintf(drawing->output->file, "%scycle of %s:\n",
+            drawing->number ? "\n" : "", buffer_string(&text));
+    draw(drawing, cycle);
+  }
+  drawing->number++;
+}
+
+static void say_none(FILE *out, const struct pyheap *heap, pyheap_node node,
+                     bool code) {
+  cleanup_buffer struct buffer text = {0};
+
+  describe_node(&text, heap, node);
+  fprintf(out, "%s is on no cycle%s\n", buffer_string(&text),
+          code ? ""
+               : " but those through types, modules, code or running frames, "
+                 "if any; -code looks for these");
+}
+
+static enum command_status answer_for(struct session *session,
+                                      struct pyheap_cycles *found,
+                                      pyheap_node node,
+                                      const struct cycles *options,
+                                      struct drawing *drawing) {
+  FILE *out = drawing->output->file;
+  uint64_t total;
+  struct pyheap_error *error = pyheap_cycles_through(
+      found, node, options->limit, &total, take_cycle, drawing);
+
+  if (error)
+    return session_error(session, error);
+  if (drawing->graph) {
+    gather(drawing, &node, 1);
+    write_graph(session, drawing, node);
+    out = session->out;
+  }
+  if (!total)
+    say_none(out, drawing->heap, node, options->code);
+  else if (total > drawing->number)
+    fprintf(out,
+            ELLIPSIS " %" PRIu64 " more; -limit unlimited shows one for each "
+                     "object that it refers to\n",
+            total - drawing->number);
+  return COMMAND_OK;
+}
+
+/* All cycles ----------------------------------------------------------------- */
+
+/** What is listed. */
+struct list {
+  const struct pyheap_component **components;
+  size_t count;
+};
+
+static bool is_selected(const struct pyheap_selection *selection,
+                        const struct pyheap_component *component) {
+  for (uint32_t i = 0; selection && i < component->count; i++)
+    if (pyheap_is_selected(selection, component->nodes[i]))
+      return true;
+  return !selection;
+}
+
+/** The components that are meant; SELECTION NULL: any. */
+static struct list choose(const struct pyheap_cycles *found,
+                          const struct pyheap_selection *selection,
+                          const struct cycles *options) {
+  struct list list = {0};
+  size_t count;
+  const struct pyheap_component *all = pyheap_cycle_components(found, &count);
+
+  list.components = must_alloc((count + 1) * sizeof(*list.components));
+  for (size_t i = 0; i < count; i++)
+    if ((all[i].garbage || !options->garbage) &&
+        is_selected(selection, &all[i]))
+      list.components[list.count++] = &all[i];
+  return list;
+}
+
+/** Draws the example of a component, whose title is still open: a cycle that is
+ * all there is to it needs no words. */
+static void take_example(void *context, const struct pyheap_cycle *cycle) {
+  cleanup_buffer struct buffer text = {0};
+  struct drawing *drawing = context;
+  bool whole = drawing->number == cycle->length;
+
+  if (drawing->graph) {
+    gather(drawing, cycle->nodes, cycle->length);
+    return;
+  }
+  describe_count(&text, cycle->length, "object");
+  if (whole)
+    fputs(":\n", drawing->output->file);
+  else
+    fprintf(drawing->output->file, "; %s of %s:\n",
+            cycle->exact ? "shortest cycle" : "a cycle", buffer_string(&text));
+  draw(drawing, cycle);
+  putc('\n', drawing->output->file);
+}
+
+/** Shows a component by its title and shortest cycle; in a graph, with all its
+ * objects while there is room. */
+static struct pyheap_error *show(struct pyheap_cycles *found,
+                                 const struct pyheap_component *component,
+                                 struct drawing *drawing) {
+  cleanup_buffer struct buffer text = {0};
+  char size[SIZE_TEXT];
+
+  if (drawing->graph && drawing->count + component->count <= NODE_GRAPH_MAX) {
+    gather(drawing, component->nodes, component->count);
+    return NULL;
+  }
+  drawing->cut |= drawing->graph;
+  describe_count(&text, component->count, "object");
+  if (!drawing->graph)
+    fprintf(drawing->output->file, "%s%s, %s",
+            component->garbage ? "garbage: " : "", buffer_string(&text),
+            format_size_short(size, component->bytes));
+  drawing->number = component->count;
+  return pyheap_shortest_cycle(found, component, take_example, drawing);
+}
+
+static void print_totals(FILE *out, const struct pyheap_cycles *found,
+                         const struct list *list) {
+  cleanup_buffer struct buffer text = {0};
+  struct pyheap_cycle_totals totals = pyheap_cycle_totals(found);
+  uint64_t objects = 0, garbage = 0;
+  char size[SIZE_TEXT];
+
+  for (size_t i = 0; i < list->count; i++) {
+    objects += list->components[i]->count;
+    garbage += list->components[i]->garbage;
+  }
+  describe_count(&text, list->count, "group");
+  buffer_add(&text, " of cycles, ");
+  describe_count(&text, objects, "object");
+  fprintf(out, "%s; %" PRIu64 " garbage\n", buffer_string(&text), garbage);
+  buffer_clear(&text);
+  if (totals.garbage_objects) {
+    describe_count(&text, totals.garbage_objects, "object");
+    fprintf(out,
+            "garbage with all that only it holds: %s (%" PRIu64
+            " tracked), %s, "
+            "which a collection would free\n",
+            buffer_string(&text), totals.garbage_tracked,
+            format_size_short(size, totals.garbage_bytes));
+  }
+  buffer_clear(&text);
+  if (!totals.program_objects)
+    return;
+  describe_count(&text, totals.program_objects, "more object");
+  fprintf(out,
+          "%s in cycles through types, modules, code or running frames; -code "
+          "shows those\n",
+          buffer_string(&text));
+}
+
+static enum command_status print_list(struct session *session,
+                                      struct pyheap_cycles *found,
+                                      const struct list *list,
+                                      const struct cycles *options,
+                                      struct drawing *drawing) {
+  FILE *out = drawing->output->file;
+
+  for (size_t i = 0; i < list->count && i < options->limit; i++) {
+    if (!session_continue(session, "drawing cycles", i, list->count))
+      return session_canceled(session);
+    struct pyheap_error *error = show(found, list->components[i], drawing);
+    if (error)
+      return session_error(session, error);
+  }
+  if (drawing->graph) {
+    write_graph(session, drawing, PYHEAP_NO_NODE);
+    out = session->out;
+  }
+  if (list->count > options->limit)
+    fprintf(out, ELLIPSIS " %" PRIu64 " more; -limit unlimited shows all\n",
+            list->count - options->limit);
+  print_totals(out, found, list);
+  return COMMAND_OK;
+}
+
+static enum command_status answer_all(struct session *session,
+                                      struct pyheap_cycles *found,
+                                      const struct cycles *options,
+                                      struct drawing *drawing) {
+  struct pyheap_selection selection;
+  enum command_status status = COMMAND_OK;
+  bool selects = select_is_given(&options->select);
+
+  if (selects &&
+      !select_objects(session, &options->select, &selection, &status))
+    return status;
+  struct list list = choose(found, selects ? &selection : NULL, options);
+  status = print_list(session, found, &list, options, drawing);
+  free(list.components);
+  if (selects)
+    pyheap_selection_deinit(&selection);
+  return status;
+}
+
+/* Both ----------------------------------------------------------------------- */
+
+/** ADDRESS NULL: all cycles. */
+static enum command_status run(struct session *session,
+                               const struct cycles *options,
+                               const uint64_t *address,
+                               const struct output *output) {
+  enum command_status status;
+  pyheap_node node = PYHEAP_NO_NODE;
+  struct pyheap_cycles *found;
+  struct pyheap *heap = session_references(session, &status);
+
+  if (!heap)
+    return status;
+  if (address)
+    status = session_node(session, heap, *address, &node);
+  if (status != COMMAND_OK)
+    return status;
+  /* A type is asked about for the sake of the program. */
+  bool code = options->code || (address && pyheap_is_program(heap, node));
+  struct pyheap_error *error = pyheap_find_cycles(heap, code, &found);
+  session_done(session);
+  if (error)
+    return session_error(session, error);
+  struct drawing drawing = {
+      .heap = heap, .output = output, .graph = options->dot};
+  status = address ? answer_for(session, found, node, options, &drawing)
+                   : answer_all(session, found, options, &drawing);
+  free(drawing.nodes);
+  pyheap_cycles_destroy(found);
+  session_done(session);
+  return status;
+}
+
+static enum command_status check(struct session *session,
+                                 struct cycles *options, int operands) {
+  if (operands && (options->garbage || select_is_given(&options->select)))
+    return session_fail(session, COMMAND_USAGE,
+                        "cycles: either an address or options that select "
+                        "objects");
+  return select_check(session, "cycles", &options->select);
+}
+
+enum command_status cycles_run(struct session *session, int argc, char **argv) {
+  struct cycles options = {.select = SELECT_ALL, .limit = 10};
+  const char *path = NULL;
+  struct output output;
+  uint64_t address = 0;
+  int operands;
+  enum command_status status =
+      options_parse(session, cycles_options, argc, argv, &options, &operands);
+
+  if (status == COMMAND_OK)
+    status = check(session, &options, operands);
+  if (status == COMMAND_OK)
+    status =
+        output_choose(session, argv[0], options.output, options.dot, &path);
+  if (status == COMMAND_OK && operands)
+    status = session_address(session, operands, argv, &address);
+  if (status == COMMAND_OK)
+    status = output_open(session, path, options.force, &output);
+  if (status != COMMAND_OK)
+    return status;
+  return output_close(
+      session, &output,
+      run(session, &options, operands ? &address : NULL, &output));
+}
