@@ -25,6 +25,27 @@ enum command_status {
   COMMAND_EVALUATE = 5, /**< gdb must evaluate session->evaluate first. */
 };
 
+/** Where a command that fills the screen has it from. */
+struct command_terminal {
+  void *context;
+  /**
+   * Lends the terminal until the command is over.
+   * @param restore  What brings its screen back, should this process end before
+   *                 it can do so: fewer than TERMINAL_RESTORE bytes.
+   * @param[out] fd  For reading and writing; the caller closes it.
+   * @return NULL, or why there is none, in a static buffer.
+   */
+  const char *(*lend)(void *context, const char *restore, int *fd);
+  int wake; /**< Becomes readable when is_canceled() may change; -1: a signal
+                 comes then. */
+  bool (*is_canceled)(void *context);
+  bool can_stop; /**< Ctrl-Z may stop this process. */
+};
+
+enum {
+  TERMINAL_RESTORE = 100
+};
+
 /** What a command works on.  One session serves many commands. */
 struct session {
   struct pyheap *heap;          /**< Opened by session_heap() when needed. */
@@ -32,6 +53,7 @@ struct session {
   FILE *out;        /**< The answer. */
   int width;        /**< Columns of the screen; 0: unlimited. */
   bool gdb;         /**< Called from gdb. */
+  const struct command_terminal *terminal; /**< Or NULL. */
   char *message;    /**< Why the command failed: one line without "muppy: ". */
   /** In gdb: an operand that is no number, to be evaluated there; set with
    * COMMAND_EVALUATE.  On the second call the value is in `evaluated`. */

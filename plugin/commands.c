@@ -103,6 +103,23 @@ const struct command commands[] = {
         .run = refs_run,
     },
     {
+        .name = "browse",
+        .operands = "[ADDRESS]",
+        .brief = "Look around in the heap, on the whole screen of the terminal.",
+        .help =
+            "Shows what refers to the object at ADDRESS as a tree that opens a\n"
+            "row at a time: Enter or a click on + opens one, i tells all about\n"
+            "the object, r turns to what it refers to, g goes to an address,\n"
+            "/ searches, b goes back, ? shows all keys, q leaves.\n"
+            "Without an ADDRESS it begins with the types, each of which opens\n"
+            "to its objects, and with the roots of the heap.\n"
+            "\n"
+            "Example:\n"
+            "  muppy browse 0x7f3c5a2b1c40",
+        .options = browse_options,
+        .run = browse_run,
+    },
+    {
         .name = "object",
         .operands = "ADDRESS",
         .brief = "Show one object: type, size, value, attributes and items.",

@@ -6,6 +6,7 @@
  */
 #include "config.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -168,6 +169,30 @@ static bool step(void *context, const char *stage, uint64_t done,
   return true;
 }
 
+/* The terminal --------------------------------------------------------------
+ */
+
+static const char *lend_terminal(void *context, const char *restore, int *fd) {
+  (void)context;
+  (void)restore;
+  if (!isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO))
+    return "the input or output is no terminal";
+  *fd = open("/dev/tty", O_RDWR | O_NOCTTY | O_CLOEXEC);
+  return *fd < 0 ? "there is no terminal to fill" : NULL;
+}
+
+static bool is_interrupted(void *context) {
+  (void)context;
+  return interrupted;
+}
+
+static const struct command_terminal own_terminal = {
+    .lend = lend_terminal,
+    .wake = -1,
+    .is_canceled = is_interrupted,
+    .can_stop = true,
+};
+
 /* Command line -------------------------------------------------------------- */
 
 static int screen_width(void) {
@@ -211,6 +236,7 @@ static int run_command(struct session *session,
   enum command_status status = fill_target(session, arguments);
 
   session->target.progress = &progress;
+  session->terminal = &own_terminal;
   session->width = screen_width();
   catch_interrupt();
   if (status == COMMAND_OK)

@@ -13,6 +13,8 @@
  *                              target_read ◄──────────── READ
  *                              DATA (window) ──────────►
  *                              terminal ◄─────────────── PROGRESS
+ *                              lends it ◄─────────────── TERMINAL
+ *                              DATA (descriptor) ──────►
  *                              Ctrl-C: CANCEL ─────────►
  *     source what it wrote ◄── DONE ◄─────────────────── writes the response
  *                                                        and the output
@@ -30,7 +32,7 @@
 #include <stdint.h>
 
 enum {
-  PROTOCOL_VERSION = 2
+  PROTOCOL_VERSION = 3
 };
 
 /** The descriptors that muppy.so keeps in gdb, where the script names them. */
@@ -81,13 +83,22 @@ enum {
 
 enum message_kind {
   MESSAGE_RUN = 1, /**< To the helper: value is the PROTOCOL_VERSION, address
-                         gdb's process id, length 1 for "again". */
-  MESSAGE_DATA,    /**< To the helper: value is 1 when the window was filled. */
+                         gdb's process id, length a set of RUN_* bits. */
+  MESSAGE_DATA,    /**< To the helper: value is 1 when the window was filled, or
+                        when the terminal comes with it (SCM_RIGHTS); else text
+                        is why it does not. */
   MESSAGE_CANCEL,  /**< To the helper. */
   MESSAGE_READ,    /**< To gdb: address, length; needs a DATA. */
   MESSAGE_PROGRESS, /**< To gdb: text; address of length is done. */
+  MESSAGE_TERMINAL, /**< To gdb: text brings the screen back, should the helper
+                         end; needs a DATA.  Lent until DONE. */
   MESSAGE_DONE,     /**< To gdb: the response is written. */
   MESSAGE_DIED,     /**< To gdb: value is the wait status of the helper. */
+};
+
+enum {
+  RUN_AGAIN = 1,       /**< What was asked of gdb is there. */
+  RUN_FULL_SCREEN = 2, /**< gdb's text user interface has the screen. */
 };
 
 struct message {

@@ -32,8 +32,9 @@
 
 enum {
   PROGRESS_MILLISECONDS = 100,
+  END_MILLISECONDS = 500, /**< For a worker to leave the screen in. */
   TEST_SECONDS = 60,
-  VALUE_LIMIT = 16, /**< Expressions in one command. */
+  VALUE_LIMIT = 16,  /**< Expressions in one command. */
   ADDRESS_BITS = 47, /**< Of what a process may have. */
   LINE_LIMIT = 5000, /**< Of an answer: gdb prints slowly. */
 };
@@ -58,6 +59,10 @@ struct server {
   size_t value_count;
   bool canceled;
   struct timespec last_progress;
+  struct command_terminal terminal;
+  bool full_screen; /**< gdb's text user interface has the terminal. */
+  bool borrowed;    /**< The command had the terminal. */
+  char refusal[sizeof((struct message *)0)->text];
 };
 
 /* Messages ------------------------------------------------------------------ */
@@ -136,6 +141,63 @@ static bool read_memory(void *context, uint64_t address, void *buffer,
     length -= piece;
   }
   return true;
+}
+
+/** Receives a message and the descriptor that comes with it, or -1. */
+static void receive_file(const struct server *server, struct message *message,
+                         int *fd) {
+  struct iovec bytes = {message, sizeof *message};
+  union {
+    struct cmsghdr header;
+    char bytes[CMSG_SPACE(sizeof *fd)];
+  } control;
+  struct msghdr header = {
+      .msg_iov = &bytes,
+      .msg_iovlen = 1,
+      .msg_control = &control,
+      .msg_controllen = sizeof control,
+  };
+  ssize_t length;
+
+  do
+    length = recvmsg(server->socket, &header, MSG_CMSG_CLOEXEC);
+  while (length < 0 && errno == EINTR);
+  if (length != (ssize_t)sizeof *message)
+    end_process();
+  const struct cmsghdr *first = CMSG_FIRSTHDR(&header);
+  *fd = -1;
+  if (first && first->cmsg_type == SCM_RIGHTS &&
+      first->cmsg_len == CMSG_LEN(sizeof *fd))
+    memcpy(fd, CMSG_DATA(first), sizeof *fd);
+}
+
+static const char *lend_terminal(void *context, const char *restore, int *fd) {
+  struct server *server = context;
+  struct message message = {.kind = MESSAGE_TERMINAL};
+
+  strncpy(message.text, restore, sizeof message.text - 1);
+  send_message(server, &message);
+  for (;;) {
+    receive_file(server, &message, fd);
+    if (message.kind == MESSAGE_CANCEL)
+      server->canceled = true;
+    if (message.kind == MESSAGE_DATA)
+      break;
+  }
+  if (message.value && *fd >= 0) {
+    server->borrowed = true;
+    return NULL;
+  }
+  memcpy(server->refusal, message.text, sizeof server->refusal);
+  server->refusal[sizeof server->refusal - 1] = '\0';
+  return server->refusal;
+}
+
+static bool is_canceled(void *context) {
+  struct server *server = context;
+
+  look_for_cancel(server);
+  return server->canceled;
 }
 
 static bool progress_is_due(struct server *server) {
@@ -265,7 +327,8 @@ static enum command_status answer(struct server *server,
                                   const struct request *request) {
   struct session *session = server->session;
 
-  session->width = request->width;
+  /* A row that fills gdb's window has a free one behind it. */
+  session->width = request->width - (server->full_screen && request->width > 1);
   session->evaluated = server->values;
   session->evaluated_count = server->value_count;
   if (is_tested("MUPPY_TEST_CRASH", request))
@@ -397,6 +460,8 @@ static bool respond(struct server *server, const struct request *request) {
   session->out = usual;
   if (!text_close(&answered))
     return false;
+  if (server->borrowed && server->full_screen)
+    response_redraw(output.stream);
   if (status != COMMAND_EVALUATE)
     write_answer(output.stream, &answered);
   write_end(server, status, response.stream, output.stream);
@@ -464,7 +529,9 @@ static void run(struct server *server, const struct message *message) {
                     "again");
     return;
   }
-  if (message->length == 0) {
+  server->full_screen = message->length & RUN_FULL_SCREEN;
+  server->borrowed = false;
+  if (!(message->length & RUN_AGAIN)) {
     server->asked = QUESTION_NONE;
     server->value_count = 0;
   } else if (server->asked == QUESTION_VALUE) {
@@ -498,6 +565,13 @@ _Noreturn static void serve(struct server *server) {
   must_status = HELPER_NO_MEMORY;
   server->reader = (struct pyheap_reader){server, read_memory};
   server->progress = (struct pyheap_progress){server, show_progress};
+  server->terminal = (struct command_terminal){
+      .context = server,
+      .lend = lend_terminal,
+      .wake = server->socket,
+      .is_canceled = is_canceled,
+  };
+  server->session->terminal = &server->terminal;
   for (;;) {
     receive(server, &message, 0);
     if (message.kind != MESSAGE_RUN)
@@ -505,6 +579,17 @@ _Noreturn static void serve(struct server *server) {
     run(server, &message);
     send_message(server, &(struct message){.kind = MESSAGE_DONE});
   }
+}
+
+/** A worker that fills gdb's screen leaves it at SIGTERM; any other one ends at
+ * once. */
+static void end_worker(pid_t worker, int ended) {
+  struct pollfd file = {.fd = ended, .events = POLLIN};
+
+  kill(worker, SIGTERM);
+  while (poll(&file, 1, END_MILLISECONDS) < 0 && errno == EINTR)
+    ;
+  kill(worker, SIGKILL);
 }
 
 /** Ends this process when gdb has closed its end, or tells gdb how the process
@@ -520,7 +605,7 @@ _Noreturn static void supervise(int socket, int ended, pid_t worker) {
   while (poll(files, 2, -1) < 0 && errno == EINTR)
     ;
   if (files[0].revents)
-    kill(worker, SIGKILL);
+    end_worker(worker, ended);
   if (waitpid(worker, &status, 0) == worker && !files[0].revents) {
     died.value = (uint32_t)status;
     send(socket, &died, sizeof died, MSG_NOSIGNAL | MSG_DONTWAIT);

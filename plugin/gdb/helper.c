@@ -254,11 +254,37 @@ void *helper_window(void) {
   return window;
 }
 
-bool helper_send(const struct message *message) {
+static bool send_header(const struct msghdr *header) {
   ssize_t sent;
 
   do
-    sent = send(helper_fd, message, sizeof *message, MSG_NOSIGNAL);
+    sent = sendmsg(helper_fd, header, MSG_NOSIGNAL);
   while (sent < 0 && errno == EINTR);
-  return sent == (ssize_t)sizeof *message;
+  return sent == (ssize_t)sizeof(struct message);
+}
+
+bool helper_send(const struct message *message) {
+  struct iovec bytes = {(void *)message, sizeof *message};
+
+  return send_header(&(struct msghdr){.msg_iov = &bytes, .msg_iovlen = 1});
+}
+
+bool helper_send_file(const struct message *message, int fd) {
+  struct iovec bytes = {(void *)message, sizeof *message};
+  union {
+    struct cmsghdr header;
+    char bytes[CMSG_SPACE(sizeof fd)];
+  } control = {0};
+  struct msghdr header = {
+      .msg_iov = &bytes,
+      .msg_iovlen = 1,
+      .msg_control = &control,
+      .msg_controllen = sizeof control,
+  };
+
+  control.header.cmsg_level = SOL_SOCKET;
+  control.header.cmsg_type = SCM_RIGHTS;
+  control.header.cmsg_len = CMSG_LEN(sizeof fd);
+  memcpy(CMSG_DATA(&control.header), &fd, sizeof fd);
+  return send_header(&header);
 }

@@ -31,5 +31,7 @@ int helper_socket(void);
 void *helper_window(void);
 /** Sends a message.  False when the helper is gone. */
 bool helper_send(const struct message *message);
+/** The same with a descriptor, of which the helper gets a copy. */
+bool helper_send_file(const struct message *message, int fd);
 
 #endif

@@ -32,6 +32,7 @@
 #include "plugin/gdb/helper.h"
 #include "plugin/gdb/progress.h"
 #include "plugin/gdb/response.h"
+#include "plugin/gdb/terminal.h"
 #include "plugin/protocol.h"
 
 GDB_DECLARE_GPL_COMPATIBLE_READER
@@ -57,6 +58,7 @@ struct exchange {
   bool canceled;
   bool finished; /**< The helper waits for the next command. */
   struct progress progress;
+  struct terminal terminal;
 };
 
 /* How a command ended ------------------------------------------------------- */
@@ -86,6 +88,20 @@ static void write_failure(int status, const char *reason) {
   }
   write_file(GDB_FD_OUTPUT, output, strlen(output));
   write_file(GDB_FD_RESPONSE, response, strlen(response));
+}
+
+/** Has gdb draw its windows when no helper is left to ask for it. */
+static void append_redraw(void) {
+  char text[300] = "";
+  FILE *file = fmemopen(text, sizeof text, "w");
+  off_t end = lseek(GDB_FD_OUTPUT, 0, SEEK_END);
+
+  if (!file || end < 0)
+    return;
+  response_redraw(file);
+  fclose(file);
+  if (pwrite(GDB_FD_OUTPUT, text, strlen(text), end) < 0)
+    return;
 }
 
 static void fail_lost(void) {
@@ -132,6 +148,7 @@ static bool exchange_begin(struct exchange *exchange) {
     return false;
   pthread_sigmask(SIG_BLOCK, &mask, &exchange->old_mask);
   progress_begin(&exchange->progress);
+  terminal_begin(&exchange->terminal);
   return true;
 }
 
@@ -139,6 +156,9 @@ static void exchange_end(struct exchange *exchange) {
   progress_end(&exchange->progress);
   if (!exchange->finished)
     helper_stop();
+  bool was_lent = terminal_take_back(&exchange->terminal, exchange->finished);
+  if (was_lent && !exchange->finished && exchange->terminal.full_screen)
+    append_redraw();
   if (exchange->signals < 0)
     return;
   close(exchange->signals);
@@ -190,11 +210,29 @@ static bool serve_read(struct exchange *exchange,
   return helper_send(&answer);
 }
 
+static bool lend_terminal(struct exchange *exchange,
+                          const struct message *message) {
+  struct message answer = {.kind = MESSAGE_DATA};
+  const char *problem = terminal_lend(&exchange->terminal, message->text);
+
+  if (!problem) {
+    answer.value = 1;
+    return helper_send_file(&answer, TERMINAL_FD);
+  }
+  strncpy(answer.text, problem, sizeof answer.text - 1);
+  return helper_send(&answer);
+}
+
 /** Handles one message.  False when the command is over. */
 static bool handle(struct exchange *exchange, const struct message *message) {
   switch (message->kind) {
   case MESSAGE_READ:
     if (serve_read(exchange, message))
+      return true;
+    fail_lost();
+    return false;
+  case MESSAGE_TERMINAL:
+    if (lend_terminal(exchange, message))
       return true;
     fail_lost();
     return false;
@@ -288,7 +326,7 @@ static void run_command(gdb_target_read *target_read, bool again) {
   struct message run = {.kind = MESSAGE_RUN,
                         .value = PROTOCOL_VERSION,
                         .address = (uint64_t)getpid(),
-                        .length = again};
+                        .length = again ? RUN_AGAIN : 0};
   char program[4096];
 
   if (!read_program(program, sizeof program)) {
@@ -303,6 +341,8 @@ static void run_command(gdb_target_read *target_read, bool again) {
     write_failure(STATUS_TARGET, problem);
     return;
   }
+  if (exchange.terminal.full_screen)
+    run.length |= RUN_FULL_SCREEN;
   if (!helper_send(&run)) {
     fail_lost();
     return;

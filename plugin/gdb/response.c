@@ -80,6 +80,15 @@ void response_status(FILE *response, int status) {
   fprintf(response, "set $muppy_status = %d\n", status);
 }
 
+/** "tui enable" sets the height of the pager, which may have been off. */
+void response_redraw(FILE *output) {
+  fputs("with language c -- set $_muppy_height = $_gdb_setting(\"height\")\n"
+        "tui disable\n"
+        "tui enable\n"
+        "with language c -- eval \"set height %d\", $_muppy_height\n",
+        output);
+}
+
 /** Up to 17, gdb takes a backslash from any character of an argument and
  * nothing else from that one. */
 static void put_argument(FILE *out, const char *text) {

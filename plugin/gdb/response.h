@@ -24,6 +24,10 @@ void response_canceled(FILE *output, const char *reason);
 /** Writes how the command ended: a command_status, 0 is success. */
 void response_status(FILE *response, int status);
 
+/** Writes that gdb's text user interface must draw its windows anew and set the
+ * terminal up again (keys, mouse): another program had it. */
+void response_redraw(FILE *output);
+
 /** Writes that the command failed for REASON, one line without "muppy: ". */
 void response_failure(FILE *response, int status, const char *reason);
 
