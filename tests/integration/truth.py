@@ -42,6 +42,7 @@ class Heap:
     def __init__(self, path):
         self.header = {}
         self.objects = {}
+        self.parts = {}  # Those of several interpreters, see load_parts().
         with open(path, encoding="utf-8") as file:
             for line in file:
                 row = json.loads(line)
@@ -49,6 +50,92 @@ class Heap:
                     self.header = row["header"]
                 else:
                     self.objects[row["address"]] = row
+
+
+def load_parts(path, truth):
+    """What every interpreter but the main one wrote, by id; none when there was
+    no other.  The objects are added to the TRUTH."""
+    parts = {}
+    for number in truth.header.get("interpreters", ()):
+        parts[number] = Heap("%s.%d" % (path, number))
+        for address, row in parts[number].objects.items():
+            truth.objects.setdefault(address, row)
+    if not parts:
+        return parts
+    # 3.8 has one list of tracked objects: there the main interpreter wrote a
+    # part, too.
+    main = path + ".0"
+    parts[0] = Heap(main) if os.path.exists(main) else Heap(path)
+    return parts
+
+
+def belongs(owners):
+    """To whom an object belongs that objects of OWNERS refer to."""
+    owners = owners - {None}
+    return owners.pop() if len(owners) == 1 else "shared"
+
+
+def is_interned(row):
+    """Whether an exported object is a table of interned strings: a dict in which
+    more than a few strings stand for themselves."""
+    targets = collections.Counter(row["referents"] + row["owned"])
+    return (row["type"] == "dict" and not row["tracked"] and len(targets) > 100
+            and all(count == 2 for count in targets.values()))
+
+
+def true_interpreters(truth, parts, export):
+    """To whom each object of the PARTS belongs, by address: what one interpreter
+    tracks to that, what is static to none, and any other to whatever refers to
+    it.  Two answers where it depends on what is in no part: only C variables may
+    lead there."""
+    separate = truth.header["hexversion"] >= 0x03090000
+    true, owners = {}, collections.defaultdict(set)
+    for number, part in parts.items():
+        for address, row in part.objects.items():
+            owners[address].add(number)
+            if separate and row["tracked"]:
+                true[address] = {number}
+    files = truth.header["files"]
+    for address in owners:
+        if any(start <= int(address, 16) < end for start, end in files):
+            true[address] = {"shared"}
+    stray = collections.defaultdict(set)
+    for address, row in export.objects.items():
+        if not is_interned(row):
+            seen = owners if address in owners else stray
+            for target in row["referents"] + row["owned"]:
+                if target in owners:
+                    seen[target].add(row["interpreter"])
+    for address in owners:
+        # In 3.8 modules and their dicts are borders.
+        if address not in true and (separate or export.objects.get(
+                address, {}).get("type") not in ("module", "dict")):
+            true[address] = {belongs(owners[address]),
+                             belongs(owners[address] | stray[address])}
+    return true
+
+
+def check_interpreters(results, title, reader, truth, export, **where):
+    wrong, counts = [], collections.Counter()
+    for address, true in true_interpreters(truth, truth.parts, export).items():
+        row = export.objects.get(address)
+        if row is None:
+            continue  # is told elsewhere
+        seen = row["interpreter"]
+        counts[seen] += 1
+        if seen in true:
+            continue
+        # What no export tells: another interpreter's own state refers to it.
+        if seen == "shared":
+            said = reader.ask(["refs", address, "-depth", "1"], **where)
+            if re.search(r"interpreter \d|thread \d", said):
+                continue
+        wrong.append((row["type"], address, seen, sorted(true, key=str)))
+    print("%s: objects by interpreter: %s" % (title, ", ".join(
+        "%s %d" % item for item in sorted(counts.items(), key=str))))
+    results.check("%s: interpreters" % title, not wrong and all(
+        counts[number] for number in truth.parts), "%d differ: %s" % (
+            len(wrong), wrong[:10]))
 
 
 # What deferred counting adds to the shared count of a free-threaded object
@@ -206,6 +293,8 @@ def check_export(results, title, reader, truth, directory, **where):
     print("%s: %d objects, %d in the truth, exported in %.2f s" % (
         title, len(export.objects), len(truth.objects), seconds))
     report(results, title, compare(truth, export), len(truth.objects))
+    if truth.parts:
+        check_interpreters(results, title, reader, truth, export, **where)
     check_marked(results, title, reader, truth, **where)
     check_info(results, title, reader, **where)
 
@@ -219,6 +308,12 @@ def load_truth(results, title, fixture):
                   and not header.get("failed"),
                   "%s" % {key: header.get(key) for key in
                           ("objects", "strange", "unsized", "failed")})
+    truth.parts = load_parts(fixture.truth, truth)
+    for number, part in truth.parts.items():
+        results.check("%s: the truth of interpreter %d is whole" % (title, number),
+                      part.header["objects"] == len(part.objects)
+                      and not part.header["strange"] and not part.header["unsized"],
+                      str(part.header))
     return truth
 
 
