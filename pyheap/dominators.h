@@ -23,7 +23,7 @@ struct walked {
                                 be looked at. */
   /** What leads to node n is sources[starts[n]] .. [starts[n + 1]], for nodes
    * below `source_count`: nothing leads to others. */
-  const uint64_t *starts;
+  const uint32_t *starts;
   const uint32_t *sources;
   uint32_t source_count;
   const uint8_t *entries; /**< By number, enum entry. */

@@ -329,21 +329,25 @@ static int64_t uncounted(const struct pyheap *heap, pyheap_node node) {
   return count;
 }
 
-bool heap_refcount_known(const struct pyheap *heap, pyheap_node node,
-                         int64_t *count) {
-  struct object object;
-  if (!load_node(heap, node, &object) || is_uncounted(heap, &object))
+bool object_refcount_known(const struct pyheap *heap,
+                           const struct object *object, int64_t *count) {
+  if (is_uncounted(heap, object))
     return false;
-  int64_t refcount = heap_refcount(heap, object.address);
-  /* A count near 2^63 is damaged, and says nothing. */
-  return refcount >= 0 &&
-         !__builtin_add_overflow(refcount, uncounted(heap, node), count);
+  int64_t refcount = heap_refcount(heap, object->address);
+  if (refcount < 0)
+    return false;
+  *count = refcount;
+  return true;
 }
 
 bool heap_refcount_excess(const struct pyheap *heap, pyheap_node node,
                           int64_t *excess) {
+  struct object object;
   int64_t count;
-  if (!heap_refcount_known(heap, node, &count))
+  /* A count near 2^63 is damaged, and says nothing. */
+  if (!load_node(heap, node, &object) ||
+      !object_refcount_known(heap, &object, &count) ||
+      __builtin_add_overflow(count, uncounted(heap, node), &count))
     return false;
   *excess = count - (int64_t)(heap->in_starts[node + 1] - heap->in_starts[node]);
   return true;

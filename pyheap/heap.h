@@ -86,7 +86,7 @@ struct pyheap {
 
   /* The references: index.c.  The nodes that refer to object n are
    * in_sources[in_starts[n]] .. [in_starts[n + 1]], ascending. */
-  uint64_t *in_starts;
+  uint32_t *in_starts;
   uint32_t *in_sources;
   bool references_indexed;
   /** The targets of references that no ob_refcnt counts, sorted. */
@@ -216,8 +216,8 @@ void index_forget(struct pyheap *heap);
 const struct root *heap_root(const struct pyheap *heap, pyheap_node node);
 /** ob_refcnt; false, and *COUNT as it was, for an object whose count says
  * nothing. */
-bool heap_refcount_known(const struct pyheap *heap, pyheap_node node,
-                         int64_t *count);
+bool object_refcount_known(const struct pyheap *heap,
+                           const struct object *object, int64_t *count);
 /** ob_refcnt less the references found; false for an object whose count says
  * nothing.  Needs the index. */
 bool heap_refcount_excess(const struct pyheap *heap, pyheap_node node,

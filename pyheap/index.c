@@ -1,326 +1,274 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* The index of references: for every object, which nodes refer to it. */
+/* The index of references: for every object, which nodes refer to it.  Built by
+ * counting, adding up and filling: what was collected by source is turned round
+ * into lists by target. */
 #include "config.h"
 
-#include <omp.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "heap.h"
+#include "index_collect.h"
+#include "parallel.h"
 
-/** The highest bit of a number marks a probable reference until it has been
- * held against the target's count. */
-static const uint32_t PROBABLE = 1u << 31;
-
-/** Objects are visited by pieces of the bitmap, each with targets of its own,
- * so that threads share nothing. */
-struct piece {
-  uint32_t first, end;  /**< Its nodes. */
-  uint32_t *targets;    /**< Of all its nodes, in order. */
-  size_t count, capacity;
-  uint32_t *uncounted;  /**< Targets whose counts leave the reference out. */
-  size_t uncounted_count;
-  uint64_t kinds[3];    /**< References by pyheap_reference_kind. */
-  bool out_of_memory;
+enum {
+  NEAR =
+      16,   /**< So many references ahead, memory is asked for what to write, */
+  FAR = 32, /**< … and where to. */
 };
 
-/** References of one node go to the piece that the node is in. */
-struct collector {
-  struct visit visit;
-  struct piece *piece;
+/* Turning round ------------------------------------------------------------ */
+
+/** Each thread has a range of targets, so that none waits for another and the
+ * sources of every object come out in order.  What is not in its range it counts
+ * and writes as well, into a bin: a branch that nobody can foretell costs more. */
+struct turn {
+  struct pyheap *heap;
+  const struct collected *collected;
+  unsigned threads;
 };
 
-/** Notes a reference to TARGET that its count leaves out.  They are few. */
-static void collect_uncounted(struct piece *piece, uint32_t target) {
-  if ((piece->uncounted_count & (piece->uncounted_count - 1)) == 0) {
-    size_t capacity = piece->uncounted_count ? 2 * piece->uncounted_count : 1;
-    uint32_t *grown =
-        reallocarray(piece->uncounted, capacity, sizeof *grown);
-    if (!grown) {
-      piece->out_of_memory = true;
-      return;
+struct bin {
+  uint32_t starts[8]; /**< Several, so that one needs not wait for another. */
+  uint32_t sources[8];
+};
+
+struct target_range {
+  uint32_t low, span;
+};
+
+static struct target_range range_of(const struct turn *turn, unsigned thread) {
+  uint64_t count = turn->heap->object_count + 1ull;
+  uint64_t low = parallel_share(count, thread, turn->threads);
+  uint64_t end = parallel_share(count, thread + 1, turn->threads);
+  return (struct target_range){(uint32_t)low, (uint32_t)(end - low)};
+}
+
+static void count_range(void *context, unsigned thread) {
+  const struct turn *turn = context;
+  struct target_range range = range_of(turn, thread);
+  uint32_t *starts = turn->heap->in_starts;
+  struct bin bin = {0};
+
+  for (size_t p = 0; p < turn->collected->piece_count; p++) {
+    const struct piece *piece = &turn->collected->pieces[p];
+    for (size_t i = 0; i < piece->count; i++) {
+      uint32_t target = piece->targets[i];
+      bool mine = target - range.low < range.span;
+      if (i + NEAR < piece->count)
+        __builtin_prefetch(&starts[piece->targets[i + NEAR]], 1);
+      ++*(mine ? &starts[target] : &bin.starts[i % 8]);
     }
-    piece->uncounted = grown;
-  }
-  piece->uncounted[piece->uncounted_count++] = target;
-}
-
-static void collect(struct visit *visit) {
-  struct collector *collector = visit->context;
-  struct piece *piece = collector->piece;
-
-  if (piece->count + visit->count > piece->capacity) {
-    size_t capacity = 2 * piece->capacity + 1024;
-    uint32_t *grown =
-        reallocarray(piece->targets, capacity, sizeof *grown);
-    if (!grown) {
-      piece->out_of_memory = true;
-      return;
-    }
-    piece->targets = grown;
-    piece->capacity = capacity;
-  }
-  for (size_t i = 0; i < visit->count; i++) {
-    uint32_t target = heap_number(visit->heap, visit->references[i].target);
-    if (target == PYHEAP_NO_NODE)
-      continue;
-    enum pyheap_reference_kind kind = visit->references[i].kind;
-    piece->targets[piece->count++] =
-        kind == PYHEAP_PROBABLE ? target | PROBABLE : target;
-    piece->kinds[kind]++;
-    if (visit->references[i].uncounted)
-      collect_uncounted(piece, target);
   }
 }
 
-static void collector_init(struct collector *collector, struct pyheap *heap,
-                           struct piece *piece) {
-  memset(collector, 0, sizeof *collector);
-  collector->visit.heap = heap;
-  collector->visit.flush = collect;
-  collector->visit.context = collector;
-  collector->piece = piece;
-}
+static void fill_range(void *context, unsigned thread) {
+  const struct turn *turn = context;
+  struct target_range range = range_of(turn, thread);
+  uint32_t *starts = turn->heap->in_starts;
+  uint32_t *sources = turn->heap->in_sources;
+  struct bin bin = {.starts = {0, 1, 2, 3, 4, 5, 6, 7}};
 
-/** The objects whose bits are in words FIRST .. END-1 of the bitmap. */
-static void collect_words(struct pyheap *heap, uint64_t first, uint64_t end,
-                          struct piece *piece, uint32_t *counts) {
-  struct collector collector;
-  uint32_t number = heap->ranks[first];
-
-  collector_init(&collector, heap, piece);
-  piece->first = number;
-  for (uint64_t word = first; word < end; word++)
-    for (uint64_t marks = heap->marks[word]; marks; marks &= marks - 1) {
-      uint64_t bit = 64 * word + (unsigned)__builtin_ctzll(marks);
-      struct object object;
-      const char *why;
-      size_t before = piece->count;
-      if (object_load(heap, heap_bit_address(heap, bit), &object, &why))
-        object_visit(&collector.visit, &object);
-      counts[number++] = (uint32_t)(piece->count - before);
-    }
-  piece->end = number;
-}
-
-static void collect_roots(struct pyheap *heap, struct piece *piece,
-                          uint32_t *counts) {
-  struct collector collector;
-  collector_init(&collector, heap, piece);
-  piece->first = heap->object_count;
-  piece->end = heap->object_count + (uint32_t)heap->root_count;
-  for (size_t i = 0; i < heap->root_count; i++) {
-    size_t before = piece->count;
-    root_visit(&collector.visit, &heap->roots[i]);
-    counts[piece->first + i] = (uint32_t)(piece->count - before);
-  }
-}
-
-/** Turns the targets of all pieces round.  Each thread has a range of targets,
- * so that the sources of every object come out in order. */
-static void turn_round(struct pyheap *heap, const struct piece *pieces,
-                       size_t piece_count, const uint32_t *counts) {
-  uint64_t *starts = heap->in_starts;
-  unsigned threads = heap->threads;
-
-#pragma omp parallel for num_threads(threads)
-  for (unsigned t = 0; t < threads; t++) {
-    uint32_t low = (uint32_t)((uint64_t)heap->object_count * t / threads);
-    uint32_t high =
-        (uint32_t)((uint64_t)heap->object_count * (t + 1) / threads);
-    for (size_t p = 0; p < piece_count; p++)
-      for (size_t i = 0; i < pieces[p].count; i++) {
-        uint32_t target = pieces[p].targets[i] & ~PROBABLE;
-        if (target - low < high - low)
-          starts[target]++;
+  for (size_t p = 0; p < turn->collected->piece_count; p++) {
+    const struct piece *piece = &turn->collected->pieces[p];
+    size_t i = 0;
+    for (uint32_t source = piece->first; source < piece->end; source++)
+      for (uint32_t left = turn->collected->counts[source]; left; left--, i++) {
+        uint32_t target = piece->targets[i];
+        bool mine = target - range.low < range.span;
+        if (i + FAR < piece->count) {
+          uint32_t near = piece->targets[i + NEAR];
+          bool near_mine = near - range.low < range.span;
+          __builtin_prefetch(&starts[piece->targets[i + FAR]], 1);
+          __builtin_prefetch(
+              &sources[*(near_mine ? &starts[near] : &bin.starts[0])], 1);
+        }
+        uint32_t *start = mine ? &starts[target] : &bin.starts[i % 8];
+        uint32_t *out = mine ? sources : bin.sources;
+        out[*start] = source;
+        *start += mine;
       }
   }
-  uint64_t sum = 0;
-  for (uint32_t i = 0; i <= heap->object_count; i++) {
-    uint64_t count = starts[i];
-    starts[i] = sum;
-    sum += count;
-  }
-#pragma omp parallel for num_threads(threads)
-  for (unsigned t = 0; t < threads; t++) {
-    uint32_t low = (uint32_t)((uint64_t)heap->object_count * t / threads);
-    uint32_t high =
-        (uint32_t)((uint64_t)heap->object_count * (t + 1) / threads);
-    for (size_t p = 0; p < piece_count; p++) {
-      const uint32_t *target = pieces[p].targets;
-      for (uint32_t source = pieces[p].first; source < pieces[p].end; source++)
-        for (uint32_t left = counts[source]; left; left--, target++) {
-          uint32_t number = *target & ~PROBABLE;
-          if (number - low < high - low)
-            heap->in_sources[starts[number]++] = source | (*target & PROBABLE);
-        }
-    }
-  }
-  /* Filling has moved every start to the next one's place. */
-  memmove(starts + 1, starts, heap->object_count * sizeof *starts);
-  starts[0] = 0;
 }
 
-/** Copies the referrers START .. END-1 of an object to *OUT, without the
- * probable ones that its count has no room for, and unmarked. */
-static uint32_t *keep_plausible(struct pyheap *heap, uint32_t object,
-                                uint64_t start, uint64_t end, uint32_t *out) {
-  int64_t room = INT64_MAX;
-  uint64_t certain = 0;
-  for (uint64_t i = start; i < end; i++)
-    certain += !(heap->in_sources[i] & PROBABLE);
-  if (certain == end - start) {
-    memmove(out, heap->in_sources + start, certain * sizeof *out);
-    return out + certain;
+/** Turns counts into starts; the sum. */
+static uint64_t add_up(uint32_t *starts, uint32_t count) {
+  uint64_t sum = 0;
+  for (uint32_t i = 0; i < count; i++) {
+    uint32_t here = starts[i];
+    starts[i] = (uint32_t)sum;
+    sum += here;
   }
-  bool counted = heap_refcount_known(heap, object, &room), guessed = false;
-  room -= (int64_t)certain;
-  for (uint64_t i = start; i < end; i++) {
-    uint32_t source = heap->in_sources[i];
-    if (!(source & PROBABLE)) {
-      *out++ = source;
-      continue;
-    }
-    if (room > 0) {
-      *out++ = source & ~PROBABLE;
-      room--;
-      guessed = true;
-    } else {
-      heap->info.probable_references--;
-      heap->info.refuted_references++;
+  return sum;
+}
+
+/* Probable references ------------------------------------------------------ */
+
+/** One of the probable references, which are few. */
+struct guess {
+  uint32_t target;
+  uint32_t piece;
+  size_t place; /**< In the piece's targets. */
+};
+
+static int compare_guesses(const void *a, const void *b) {
+  const struct guess *left = a, *right = b;
+  if (left->target != right->target)
+    return left->target < right->target ? -1 : 1;
+  if (left->piece != right->piece)
+    return left->piece < right->piece ? -1 : 1;
+  return left->place < right->place ? -1 : left->place > right->place;
+}
+
+static struct pyheap_error *list_guesses(const struct collected *collected,
+                                         struct guess **ret, size_t *count) {
+  size_t all = 0, used = 0;
+  for (size_t p = 0; p < collected->piece_count; p++)
+    all += collected->pieces[p].probable_count;
+  struct guess *guesses = reallocarray(NULL, all + 1, sizeof *guesses);
+  if (!guesses)
+    return &error_no_memory;
+  for (size_t p = 0; p < collected->piece_count; p++) {
+    const struct piece *piece = &collected->pieces[p];
+    for (size_t i = 0; i < piece->probable_count; i++) {
+      size_t place = piece->probable[i];
+      guesses[used++] =
+          (struct guess){piece->targets[place], (uint32_t)p, place};
     }
   }
-  heap->info.refcount_guessed += counted && guessed && !room;
-  return out;
+  qsort(guesses, used, sizeof *guesses, compare_guesses);
+  *ret = guesses;
+  *count = used;
+  return NULL;
+}
+
+/** Of the probable references to one object, keeps as many as its count has
+ * room for; the others go to no object. */
+static void refute(struct pyheap *heap, const struct collected *collected,
+                   const struct guess *guesses, size_t count) {
+  uint32_t target = guesses->target, nothing = heap->object_count;
+  int64_t known = collected->refcounts[target];
+  if (known == NO_COUNT)
+    return;
+  int64_t room = known - (int64_t)(heap->in_starts[target] - count);
+  size_t kept = room <= 0 ? 0 : (uint64_t)room < count ? (size_t)room : count;
+  for (size_t i = kept; i < count; i++)
+    collected->pieces[guesses[i].piece].targets[guesses[i].place] = nothing;
+  heap->in_starts[target] -= (uint32_t)(count - kept);
+  heap->in_starts[nothing] += (uint32_t)(count - kept);
+  heap->info.probable_references -= count - kept;
+  heap->info.refuted_references += count - kept;
+  heap->info.refcount_guessed += kept && (int64_t)kept == room;
 }
 
 /** A probable reference that would be one more than the target's count is none:
  * on the stack of a frame that runs it is a value that was popped, in static
- * memory a pointer that owns nothing. */
-static void refute_probable(struct pyheap *heap) {
-  uint32_t *out = heap->in_sources;
-  uint64_t start = 0;
+ * memory a pointer that owns nothing.  While in_starts holds counts. */
+static struct pyheap_error *refute_guesses(struct pyheap *heap,
+                                           const struct collected *collected) {
+  cleanup_free struct guess *guesses = NULL;
+  size_t count, end;
 
-  for (uint32_t object = 0; object < heap->object_count; object++) {
-    uint64_t end = heap->in_starts[object + 1];
-    out = keep_plausible(heap, object, start, end, out);
-    start = end;
-    heap->in_starts[object + 1] = (uint64_t)(out - heap->in_sources);
+  TRY(list_guesses(collected, &guesses, &count));
+  for (size_t i = 0; i < count; i = end) {
+    for (end = i; end < count && guesses[end].target == guesses[i].target;)
+      end++;
+    refute(heap, collected, guesses + i, end - i);
   }
+  return NULL;
 }
 
-/** Compares every ob_refcnt with the references found. */
-static void check_refcounts(struct pyheap *heap) {
-  uint64_t exact = 0, high = 0, low = 0;
-
-#pragma omp parallel for num_threads(heap->threads)                            \
-    reduction(+ : exact, high, low) schedule(static)
-  for (uint32_t i = 0; i < heap->object_count; i++) {
-    int64_t excess;
-    if (!heap_refcount_excess(heap, i, &excess))
-      continue;
-    exact += excess == 0;
-    high += excess > 0;
-    low += excess < 0;
-  }
-  heap->info.refcount_exact = exact;
-  heap->info.refcount_high = high;
-  heap->info.refcount_low = low;
-}
+/* What no count counts ----------------------------------------------------- */
 
 static int compare_numbers(const void *a, const void *b) {
   uint32_t left = *(const uint32_t *)a, right = *(const uint32_t *)b;
   return left < right ? -1 : left > right;
 }
 
-/** Brings together what no count counts. */
+/** Brings together the targets of references that no ob_refcnt counts, and adds
+ * each to the count of its target. */
 static struct pyheap_error *merge_uncounted(struct pyheap *heap,
-                                            const struct piece *pieces,
-                                            size_t piece_count) {
+                                            const struct collected *collected) {
   size_t total = 0;
-  for (size_t p = 0; p < piece_count; p++)
-    total += pieces[p].uncounted_count;
+  for (size_t p = 0; p < collected->piece_count; p++)
+    total += collected->pieces[p].uncounted_count;
   heap->uncounted = reallocarray(NULL, total + 1, sizeof *heap->uncounted);
   if (!heap->uncounted)
     return &error_no_memory;
-  for (size_t p = 0; p < piece_count; p++) {
-    if (pieces[p].uncounted_count)
-      memcpy(heap->uncounted + heap->uncounted_count, pieces[p].uncounted,
-             pieces[p].uncounted_count * sizeof *heap->uncounted);
-    heap->uncounted_count += pieces[p].uncounted_count;
+  for (size_t p = 0; p < collected->piece_count; p++) {
+    const struct piece *piece = &collected->pieces[p];
+    for (size_t i = 0; i < piece->uncounted_count; i++) {
+      uint32_t target = piece->uncounted[i];
+      int32_t *count = &collected->refcounts[target];
+      heap->uncounted[heap->uncounted_count++] = target;
+      if (*count != NO_COUNT && *count != INT32_MAX)
+        ++*count;
+    }
   }
   qsort(heap->uncounted, total, sizeof *heap->uncounted, compare_numbers);
   return NULL;
 }
 
-static struct pyheap_error *index_pieces(struct pyheap *heap,
-                                         const struct piece *pieces,
-                                         size_t piece_count,
-                                         const uint32_t *counts) {
-  uint64_t total = 0;
-  for (size_t p = 0; p < piece_count; p++) {
-    if (pieces[p].out_of_memory)
-      return &error_no_memory;
-    total += pieces[p].count;
-    heap->info.visited_references += pieces[p].kinds[PYHEAP_VISITED];
-    heap->info.owned_references += pieces[p].kinds[PYHEAP_OWNED];
-    heap->info.probable_references += pieces[p].kinds[PYHEAP_PROBABLE];
+/** Compares every ob_refcnt with the references found. */
+static void check_refcounts(struct pyheap *heap, const int32_t *refcounts) {
+  uint64_t exact = 0, high = 0, low = 0;
+
+  for (uint32_t i = 0; i < heap->object_count; i++) {
+    int64_t references = heap->in_starts[i + 1] - heap->in_starts[i];
+    bool known = refcounts[i] != NO_COUNT;
+    exact += known && refcounts[i] == references;
+    high += known && refcounts[i] > references;
+    low += known && refcounts[i] < references;
   }
-  heap->in_starts =
-      calloc((size_t)heap->object_count + 2, sizeof *heap->in_starts);
-  heap->in_sources =
-      reallocarray(NULL, total + 1, sizeof *heap->in_sources);
-  if (!heap->in_starts || !heap->in_sources) {
-    free(take(heap->in_starts));
-    free(take(heap->in_sources));
+  heap->info.refcount_exact = exact;
+  heap->info.refcount_high = high;
+  heap->info.refcount_low = low;
+}
+
+/* The index ---------------------------------------------------------------- */
+
+static struct pyheap_error *build(struct pyheap *heap,
+                                  const struct collected *collected) {
+  struct turn turn = {heap, collected, heap->threads};
+  uint32_t bins = heap->object_count + 1; /**< The last for what is refuted. */
+
+  for (size_t p = 0; p < collected->piece_count; p++) {
+    const uint64_t *kinds = collected->pieces[p].kinds;
+    heap->info.visited_references += kinds[PYHEAP_VISITED];
+    heap->info.owned_references += kinds[PYHEAP_OWNED];
+    heap->info.probable_references += kinds[PYHEAP_PROBABLE];
+  }
+  heap->in_starts = calloc(bins + 1ull, sizeof *heap->in_starts);
+  if (!heap->in_starts)
     return &error_no_memory;
-  }
-  turn_round(heap, pieces, piece_count, counts);
-  TRY(merge_uncounted(heap, pieces, piece_count));
-  if (heap->info.probable_references)
-    refute_probable(heap);
+  parallel_run(turn.threads, count_range, &turn);
+  TRY(merge_uncounted(heap, collected));
+  TRY(refute_guesses(heap, collected));
+  uint64_t total = add_up(heap->in_starts, bins);
+  heap->in_sources = reallocarray(NULL, total + 1, sizeof *heap->in_sources);
+  if (!heap->in_sources)
+    return &error_no_memory;
+  parallel_run(turn.threads, fill_range, &turn);
+  /* Filling has moved every start to the next one's place. */
+  memmove(heap->in_starts + 1, heap->in_starts, bins * sizeof(uint32_t));
+  heap->in_starts[0] = 0;
+  check_refcounts(heap, collected->refcounts);
   return NULL;
 }
 
 struct pyheap_error *pyheap_index_references(struct pyheap *heap) {
-  enum { PIECES = 256 };
+  struct collected collected;
 
   if (heap->references_indexed)
     return NULL;
   TRY(pyheap_find_objects(heap));
-  struct piece *pieces = calloc(PIECES + 1, sizeof *pieces);
-  uint32_t *counts =
-      reallocarray(NULL, pyheap_node_count(heap) + 1ull, sizeof *counts);
-  struct pyheap_error *error = pieces && counts ? NULL : &error_no_memory;
-  uint64_t words = heap->memory.bit_count / 64 + 1;
-  bool stop = false;
-  unsigned done = 0;
-
-#pragma omp parallel for schedule(dynamic, 1) num_threads(heap->threads)
-  for (unsigned p = 0; p < PIECES; p++) {
-    if (error || __atomic_load_n(&stop, __ATOMIC_RELAXED))
-      continue;
-    collect_words(heap, words * p / PIECES, words * (p + 1) / PIECES,
-                  &pieces[p], counts);
-    unsigned so_far = __atomic_add_fetch(&done, 1, __ATOMIC_RELAXED);
-    if (omp_get_thread_num() == 0 &&
-        heap_canceled(heap, "indexing references", so_far, PIECES))
-      __atomic_store_n(&stop, true, __ATOMIC_RELAXED);
+  TRY(index_collect(heap, &collected));
+  struct pyheap_error *error = build(heap, &collected);
+  collected_deinit(&collected);
+  if (error) {
+    index_forget(heap);
+    return error;
   }
-  if (!error && stop)
-    error = error_canceled();
-  if (!error) {
-    collect_roots(heap, &pieces[PIECES], counts);
-    error = index_pieces(heap, pieces, PIECES + 1, counts);
-  }
-  for (unsigned p = 0; pieces && p <= PIECES; p++) {
-    free(pieces[p].targets);
-    free(pieces[p].uncounted);
-  }
-  free(pieces);
-  free(counts);
-  TRY(error);
-  check_refcounts(heap);
   heap->references_indexed = true;
   return NULL;
 }

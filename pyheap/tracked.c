@@ -80,8 +80,7 @@ static struct pyheap_error *make_rows(const struct pyheap *heap,
                                       const struct totals *totals,
                                       struct pyheap_summary_row **ret,
                                       size_t *count) {
-  struct pyheap_summary_row *rows =
-      calloc(heap->types.count + 1, sizeof *rows);
+  struct pyheap_summary_row *rows = calloc(heap->types.count + 1, sizeof *rows);
   if (!rows)
     return &error_no_memory;
   for (uint32_t i = 0; i < heap->types.count; i++)
@@ -128,9 +127,8 @@ struct pyheap_error *tracked_count(struct pyheap *heap,
   if (heap->layout->free_threaded || heap->info.collecting)
     return NULL;
   heap->marks = calloc(mark_words(heap), sizeof *heap->marks);
-  struct pyheap_error *error = heap->marks
-                                   ? gc_lists_walk(heap, &objects, &whole)
-                                   : &error_no_memory;
+  struct pyheap_error *error =
+      heap->marks ? gc_lists_walk(heap, &objects, &whole) : &error_no_memory;
   /* Who finds all objects finds these problems again. */
   heap->problems = before;
   free(take(heap->marks));

@@ -22,7 +22,7 @@ struct graph {
   uint32_t count;
   bool edges[MOST][MOST]; /**< From, to. */
   bool outside[MOST], first[MOST];
-  uint64_t starts[MOST + 1];
+  uint32_t starts[MOST + 1];
   uint32_t sources[MOST * MOST];
   uint32_t numbers[MOST], nodes[MOST + 2], parents[MOST + 2];
   uint8_t entries[MOST + 2];
@@ -48,7 +48,7 @@ static void make_random(struct graph *graph, unsigned *state) {
 }
 
 static void turn_round(struct graph *graph) {
-  uint64_t at = 0;
+  uint32_t at = 0;
 
   for (uint32_t to = 0; to < graph->count; to++) {
     graph->starts[to] = at;
@@ -155,11 +155,11 @@ static void long_chain(void **state) {
   };
   uint32_t *nodes = calloc(LENGTH + 1, sizeof *nodes);
   uint32_t *parents = calloc(LENGTH + 1, sizeof *parents);
-  uint64_t *starts = calloc(LENGTH + 2, sizeof *starts);
+  uint32_t *starts = calloc(LENGTH + 2, sizeof *starts);
   uint32_t *sources = calloc(2 * LENGTH, sizeof *sources);
   uint8_t *entries = calloc(LENGTH + 1, 1);
   uint32_t *dominators = calloc(LENGTH + 1, sizeof *dominators);
-  uint64_t at = 0;
+  uint32_t at = 0;
 
   for (uint32_t i = 1; i <= LENGTH; i++) {
     nodes[i] = i;

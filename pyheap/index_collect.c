@@ -1,0 +1,310 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "config.h"
+
+#include "index_collect.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "marks.h"
+#include "parallel.h"
+
+enum {
+  PIECES = 256,
+  PENDING = 64,
+  FETCHED = 64,
+  FIRST_LINE = 16,
+  TABLE = 12
+};
+
+/** Objects of one piece, one after the other.  As in discover.c, memory is asked
+ * for some objects, and some references, before it is needed. */
+struct collector {
+  struct visit visit;
+  struct piece *piece;
+  uint32_t *counts;
+  int32_t *refcounts;
+  uint32_t node; /**< That is visited. */
+  /** References whose targets' numbers are on their way. */
+  struct pending {
+    uint64_t bit;
+    uint32_t source;
+    enum pyheap_reference_kind kind;
+    bool uncounted;
+  } pending[PENDING];
+  unsigned pending_count;
+  struct object fetched[FETCHED];
+  uint64_t taken, loaded, visited;
+};
+
+/* What is noted ------------------------------------------------------------ */
+
+/** Makes room for one more in a list with a capacity that is a power of two. */
+static bool grow(struct piece *piece, void *list, size_t count, size_t size) {
+  if (count & (count - 1))
+    return true;
+  void *grown = reallocarray(*(void **)list, count ? 2 * count : 1, size);
+  if (!grown) {
+    piece->out_of_memory = true;
+    return false;
+  }
+  *(void **)list = grown;
+  return true;
+}
+
+/** Makes room for COUNT more targets. */
+static bool reserve(struct piece *piece, size_t count) {
+  if (piece->count + count <= piece->capacity)
+    return true;
+  size_t capacity = piece->capacity + piece->capacity / 4 + count + 1024;
+  uint32_t *grown = reallocarray(piece->targets, capacity, sizeof *grown);
+  if (!grown) {
+    piece->out_of_memory = true;
+    return false;
+  }
+  piece->targets = grown;
+  piece->capacity = capacity;
+  return true;
+}
+
+static void note(struct collector *collector, const struct pending *pending,
+                 uint32_t target) {
+  struct piece *piece = collector->piece;
+
+  if (pending->kind == PYHEAP_PROBABLE) {
+    if (!grow(piece, &piece->probable, piece->probable_count,
+              sizeof *piece->probable))
+      return;
+    piece->probable[piece->probable_count++] = piece->count;
+  }
+  if (pending->uncounted) {
+    if (!grow(piece, &piece->uncounted, piece->uncounted_count,
+              sizeof *piece->uncounted))
+      return;
+    piece->uncounted[piece->uncounted_count++] = target;
+  }
+  piece->targets[piece->count++] = target;
+  piece->kinds[pending->kind]++;
+  collector->counts[pending->source]++;
+}
+
+/** Finds the numbers that the first COUNT pending references lead to. */
+static void settle(struct collector *collector, unsigned count) {
+  if (!reserve(collector->piece, count))
+    count = collector->pending_count; /* They are lost, as all is. */
+  else
+    for (unsigned i = 0; i < count; i++) {
+      const struct pending *pending = &collector->pending[i];
+      uint32_t target = mark_number(collector->visit.heap, pending->bit);
+      if (target != PYHEAP_NO_NODE)
+        note(collector, pending, target);
+    }
+  collector->pending_count -= count;
+  memmove(collector->pending, collector->pending + count,
+          collector->pending_count * sizeof *collector->pending);
+}
+
+static void collect(struct visit *visit) {
+  struct collector *collector = visit->context;
+  const struct pyheap *heap = visit->heap;
+  uint64_t bit;
+
+  for (size_t i = 0; i < visit->count; i++) {
+    const struct pyheap_reference *reference = &visit->references[i];
+    if (!mark_bit(heap, reference->target, &bit))
+      continue;
+    __builtin_prefetch(&heap->marks[bit / 64]);
+    __builtin_prefetch(&heap->ranks[bit / 64]);
+    if (collector->pending_count == PENDING)
+      settle(collector, PENDING / 2);
+    collector->pending[collector->pending_count++] = (struct pending){
+        bit, collector->node, reference->kind, reference->uncounted};
+  }
+}
+
+/* Objects ------------------------------------------------------------------ */
+
+static void collector_init(struct collector *collector, struct pyheap *heap,
+                           struct piece *piece,
+                           const struct collected *collected) {
+  memset(collector, 0, sizeof *collector);
+  collector->visit.heap = heap;
+  collector->visit.flush = collect;
+  collector->visit.context = collector;
+  collector->piece = piece;
+  collector->counts = collected->counts;
+  collector->refcounts = collected->refcounts;
+  collector->node = piece->first;
+}
+
+static int32_t own_count(const struct pyheap *heap,
+                         const struct object *object) {
+  int64_t count;
+  if (!object_refcount_known(heap, object, &count))
+    return NO_COUNT;
+  return count > INT32_MAX ? INT32_MAX : (int32_t)count;
+}
+
+/** Brings the objects under way one step further. */
+static void advance(struct collector *collector, bool more) {
+  const struct pyheap *heap = collector->visit.heap;
+  const char *why;
+
+  if (collector->loaded < collector->taken &&
+      (!more || collector->taken - collector->loaded > FIRST_LINE)) {
+    struct object *object = &collector->fetched[collector->loaded++ % FETCHED];
+    if (object_load(heap, object->address, object, &why))
+      object_prefetch(heap, object);
+    else
+      object->address = 0;
+  }
+  if (collector->visited < collector->loaded &&
+      (!more || collector->loaded - collector->visited > TABLE)) {
+    const struct object *object =
+        &collector->fetched[collector->visited++ % FETCHED];
+    collector->refcounts[collector->node] = NO_COUNT;
+    if (object->address) {
+      collector->refcounts[collector->node] = own_count(heap, object);
+      if (!object->type->leaf)
+        object_visit(&collector->visit, object);
+    }
+    collector->node++;
+  }
+}
+
+/** Bits that follow each other in one range of the target's memory. */
+struct run {
+  uint64_t end;    /**< Behind the last bit. */
+  uint64_t offset; /**< Of the address of a bit from MEMORY_GRANULE times it. */
+};
+
+static uint64_t bit_address(const struct pyheap *heap, uint64_t bit,
+                            struct run *run) {
+  if (bit >= run->end) {
+    uint64_t address = heap_bit_address(heap, bit);
+    const struct memory_range *range = memory_range_at(&heap->memory, address);
+    run->end = range->bit + memory_granules(range);
+    run->offset = address - MEMORY_GRANULE * bit;
+  }
+  return MEMORY_GRANULE * bit + run->offset;
+}
+
+/** The objects whose bits are in words FIRST .. END-1 of the bitmap. */
+static void collect_words(struct pyheap *heap, uint64_t first, uint64_t end,
+                          struct piece *piece,
+                          const struct collected *collected) {
+  struct collector collector;
+  struct run run = {0};
+
+  piece->first = heap->ranks[first];
+  piece->end = heap->ranks[end];
+  collector_init(&collector, heap, piece, collected);
+  for (uint64_t word = first; word < end; word++)
+    for (uint64_t marks = heap->marks[word]; marks; marks &= marks - 1) {
+      uint64_t bit = 64 * word + (unsigned)__builtin_ctzll(marks);
+      uint64_t address = bit_address(heap, bit, &run);
+      __builtin_prefetch(memory_at(&heap->memory, address, 1));
+      collector.fetched[collector.taken++ % FETCHED].address = address;
+      advance(&collector, true);
+    }
+  while (collector.visited < collector.taken)
+    advance(&collector, false);
+  settle(&collector, collector.pending_count);
+  /* What it has in reserve, the next piece can use. */
+  uint32_t *fitting =
+      reallocarray(piece->targets, piece->count + 1, sizeof *fitting);
+  if (fitting)
+    piece->targets = fitting;
+}
+_Static_assert(FIRST_LINE + TABLE + 2 <= FETCHED, "objects under way");
+
+static void collect_roots(struct pyheap *heap, struct piece *piece,
+                          const struct collected *collected) {
+  struct collector collector;
+
+  piece->first = heap->object_count;
+  piece->end = pyheap_node_count(heap);
+  collector_init(&collector, heap, piece, collected);
+  for (; collector.node < piece->end; collector.node++)
+    root_visit(&collector.visit, heap_root(heap, collector.node));
+  settle(&collector, collector.pending_count);
+}
+
+/* All of them -------------------------------------------------------------- */
+
+struct collection {
+  struct pyheap *heap;
+  struct collected *collected;
+  struct shares shares;
+  bool canceled;
+};
+
+static void collect_pieces(void *context, unsigned thread) {
+  struct collection *collection = context;
+  struct pyheap *heap = collection->heap;
+  uint64_t words = mark_words(heap), piece, end;
+
+  while (!__atomic_load_n(&collection->canceled, __ATOMIC_RELAXED) &&
+         shares_take(&collection->shares, &piece, &end)) {
+    collect_words(heap, parallel_share(words, piece, PIECES),
+                  parallel_share(words, piece + 1, PIECES),
+                  &collection->collected->pieces[piece], collection->collected);
+    if (thread == 0 &&
+        heap_canceled(heap, "indexing references", piece, PIECES))
+      __atomic_store_n(&collection->canceled, true, __ATOMIC_RELAXED);
+  }
+}
+
+static struct pyheap_error *check_pieces(const struct collected *collected) {
+  uint64_t total = 0;
+  for (size_t p = 0; p < collected->piece_count; p++) {
+    if (collected->pieces[p].out_of_memory)
+      return &error_no_memory;
+    total += collected->pieces[p].count;
+  }
+  return total < UINT32_MAX
+             ? NULL
+             : error_create(PYHEAP_ERROR_LIMIT, 0, "more than %u references",
+                            UINT32_MAX - 1);
+}
+
+struct pyheap_error *index_collect(struct pyheap *heap, struct collected *ret) {
+  struct collected collected = {
+      .pieces = calloc(PIECES + 1, sizeof *collected.pieces),
+      .piece_count = PIECES + 1,
+      .counts = calloc(pyheap_node_count(heap) + 1ull, sizeof(uint32_t)),
+      .refcounts =
+          reallocarray(NULL, heap->object_count + 1ull, sizeof(int32_t))};
+  struct collection collection = {.heap = heap,
+                                  .collected = &collected,
+                                  .shares = {.end = PIECES, .size = 1}};
+  struct pyheap_error *error = NULL;
+
+  if (!collected.pieces || !collected.counts || !collected.refcounts)
+    error = &error_no_memory;
+  if (!error) {
+    parallel_run(heap->threads, collect_pieces, &collection);
+    error = collection.canceled ? error_canceled() : NULL;
+  }
+  if (!error) {
+    collect_roots(heap, &collected.pieces[PIECES], &collected);
+    error = check_pieces(&collected);
+  }
+  if (error) {
+    collected_deinit(&collected);
+    return error;
+  }
+  *ret = collected;
+  return NULL;
+}
+
+void collected_deinit(struct collected *collected) {
+  for (size_t p = 0; collected->pieces && p < collected->piece_count; p++) {
+    free(collected->pieces[p].targets);
+    free(collected->pieces[p].probable);
+    free(collected->pieces[p].uncounted);
+  }
+  free(collected->pieces);
+  free(collected->counts);
+  free(collected->refcounts);
+}
