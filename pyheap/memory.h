@@ -19,7 +19,7 @@ enum memory_flags {
   MEMORY_WRITABLE = 1,
   MEMORY_EXECUTABLE = 2,
   MEMORY_FILE = 4,    /**< Mapped from a file (also when privately changed). */
-  MEMORY_OBJECTS = 8, /**< Objects may live here: writable, bytes at hand. */
+  MEMORY_OBJECTS = 8, /**< Objects may live here: no code, bytes at hand. */
   MEMORY_FROM_FILE = 16, /**< The bytes are those of a file, not the target's. */
 };
 

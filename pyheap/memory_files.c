@@ -107,16 +107,15 @@ static uint64_t image_bias(const struct image *image, uint64_t start) {
   return start;
 }
 
-/** Whether ADDRESS is in a segment that the program may write: it may have
- * changed, so the file says nothing about it.  By address, as two segments may
- * share a page of the file. */
-static bool is_writable(const struct image *image, uint64_t bias,
-                        uint64_t address) {
+/** Whether ADDRESS is in a segment with one of the permissions FLAGS.  By
+ * address, as two segments may share a page of the file. */
+static bool is_mapped_with(const struct image *image, uint64_t bias,
+                           uint64_t address, uint32_t flags) {
   size_t count = 0;
   const Elf64_Phdr *segments = image_segments(image, &count);
   for (size_t i = 0; i < count; i++) {
     uint64_t start = bias + (segments[i].p_vaddr & ~4095ull);
-    if (segments[i].p_type == PT_LOAD && (segments[i].p_flags & PF_W) &&
+    if (segments[i].p_type == PT_LOAD && (segments[i].p_flags & flags) &&
         address >= start &&
         address < bias + segments[i].p_vaddr + segments[i].p_memsz)
       return true;
@@ -161,14 +160,20 @@ static struct pyheap_error *add_contents(struct memory *memory,
                                          const struct memory_file *file,
                                          const struct image *image,
                                          uint64_t bias) {
-  if (file->offset >= image->size || is_writable(image, bias, file->start))
+  /* What the program may write may have changed: the file says nothing about
+   * it. */
+  if (file->offset >= image->size || is_mapped_with(image, bias, file->start, PF_W))
     return NULL;
   uint64_t length = file->end - file->start;
   if (length > image->size - file->offset)
     length = image->size - file->offset;
+  uint32_t flags = MEMORY_FILE | MEMORY_FROM_FILE;
+  /* The code of a frame that the interpreter makes itself is a constant: in a
+   * program with fixed addresses, .rodata (_Py_InitCleanup). */
+  flags |= is_mapped_with(image, bias, file->start, PF_X) ? MEMORY_EXECUTABLE
+                                                          : MEMORY_OBJECTS;
   return memory_add(memory, file->start, file->start + length,
-                    image->bytes + file->offset,
-                    MEMORY_FILE | MEMORY_FROM_FILE);
+                    image->bytes + file->offset, flags);
 }
 
 enum verdict {

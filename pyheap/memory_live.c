@@ -278,9 +278,8 @@ static bool read_mapping(const struct copy *copy, const char *line,
   if (*path)
     mapping->flags |= MEMORY_FILE;
   if (mode[1] == 'w')
-    mapping->flags |= MEMORY_WRITABLE | MEMORY_OBJECTS;
-  if (mode[2] == 'x')
-    mapping->flags |= MEMORY_EXECUTABLE;
+    mapping->flags |= MEMORY_WRITABLE;
+  mapping->flags |= mode[2] == 'x' ? MEMORY_EXECUTABLE : MEMORY_OBJECTS;
   if (*path && in_file == 0 && mode[0] == 'r' && is_elf(copy, start))
     snprintf(elf_path, elf_size, "%s", *path);
   mapping->wanted =

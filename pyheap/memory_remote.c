@@ -35,9 +35,11 @@ static struct pyheap_error *copy_block(struct remote *remote, uint64_t start,
 }
 
 static uint32_t region_flags(const struct pyheap_region *region) {
-  uint32_t flags = region->path ? MEMORY_FILE : 0;
+  uint32_t flags = MEMORY_OBJECTS;
+  if (region->path)
+    flags |= MEMORY_FILE;
   if (region->writable)
-    flags |= MEMORY_WRITABLE | MEMORY_OBJECTS;
+    flags |= MEMORY_WRITABLE;
   return flags;
 }
 
