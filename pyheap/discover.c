@@ -413,18 +413,18 @@ static void discover_at_once(struct visit *visit) {
   drain(visit->context);
 }
 
-/** Visits the roots, static memory last. */
+/** Visits the roots; those last of which it is guessed what they refer to. */
 static void visit_roots(struct pyheap *heap, struct worker *worker) {
   struct visit visit = {.heap = heap,
                         .flush = discover_at_once,
                         .context = worker,
                         .problems = &worker->problems};
-  for (size_t i = 0; i < heap->root_count; i++)
-    if (heap->roots[i].kind != PYHEAP_ROOT_RUNTIME)
-      root_visit(&visit, &heap->roots[i]);
-  for (size_t i = 0; i < heap->root_count; i++)
-    if (heap->roots[i].kind == PYHEAP_ROOT_RUNTIME)
-      root_visit(&visit, &heap->roots[i]);
+  for (int guessed = 0; guessed < 2; guessed++)
+    for (size_t i = 0; i < heap->root_count; i++) {
+      enum pyheap_root_kind kind = heap->roots[i].kind;
+      if ((kind == PYHEAP_ROOT_RUNTIME || kind == PYHEAP_ROOT_STACK) == guessed)
+        root_visit(&visit, &heap->roots[i]);
+    }
 }
 
 static struct pyheap_error *add_totals(struct pyheap *heap,

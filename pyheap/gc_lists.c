@@ -7,6 +7,7 @@
 #include "gc_lists.h"
 
 #include "allocator.h"
+#include "c_stack.h"
 #include "marks.h"
 #include "parallel.h"
 
@@ -212,6 +213,21 @@ static struct pyheap_error *walk_list(struct pyheap *heap, uint64_t head,
 
 /* All of them ------------------------------------------------------------- */
 
+/** While the collector works it has lists of its own, whose heads are variables
+ * of its functions. */
+static struct pyheap_error *walk_own_lists(struct pyheap *heap,
+                                           struct addresses *found,
+                                           bool *whole) {
+  size_t stack = 0;
+  uint64_t head = 0;
+  while (heap->info.collecting && c_stack_next_list(heap, &stack, &head)) {
+    size_t before = found->count;
+    TRY(walk_list(heap, head, found, whole));
+    heap->info.collector_lists += found->count > before;
+  }
+  return NULL;
+}
+
 struct pyheap_error *gc_lists_walk(struct pyheap *heap, struct addresses *found,
                                    bool *whole) {
   *whole = true;
@@ -225,7 +241,7 @@ struct pyheap_error *gc_lists_walk(struct pyheap *heap, struct addresses *found,
         TRY(walk_list(heap, head, found, whole));
     }
   }
-  return NULL;
+  return walk_own_lists(heap, found, whole);
 }
 
 void heap_walk_generation(const struct pyheap *heap, uint64_t interpreter,

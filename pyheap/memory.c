@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/user.h>
 
 #include "error.h"
 
@@ -29,6 +30,7 @@ void memory_deinit(struct memory *memory) {
   free(memory->ranges);
   free(memory->statics);
   free(memory->threads);
+  free(memory->stacks);
   free((char *)memory->exe);
   *memory = (struct memory){0};
 }
@@ -82,6 +84,27 @@ struct pyheap_error *memory_own_mapping(struct memory *memory, void *address,
   }
   memory->mappings[memory->mapping_count] = address;
   memory->mapping_lengths[memory->mapping_count++] = length;
+  return NULL;
+}
+
+struct pyheap_error *
+memory_add_stack(struct memory *memory, pid_t thread,
+                 const struct user_regs_struct *registers) {
+  /* Below the pointer, a function that calls no other has its variables. */
+  enum { RED_ZONE = 128 };
+  const struct user_regs_struct *r = registers;
+
+  if (!grow(&memory->stacks, memory->stack_count, sizeof *memory->stacks))
+    return &error_no_memory;
+  /* The thread's control block lies above the stack that it was given; the
+   * first thread's is elsewhere. */
+  memory->stacks[memory->stack_count++] = (struct memory_stack){
+      .thread = thread,
+      .start = (r->rsp - RED_ZONE) & ~7ull,
+      .end = r->fs_base > r->rsp ? r->fs_base & ~7ull : UINT64_MAX,
+      .registers = {r->rax, r->rbx, r->rcx, r->rdx, r->rsi, r->rdi, r->rbp,
+                    r->r8, r->r9, r->r10, r->r11, r->r12, r->r13, r->r14,
+                    r->r15}};
   return NULL;
 }
 
@@ -280,6 +303,20 @@ static void find_reaches(struct memory *memory) {
   }
 }
 
+/** Stacks end where memory does, and sooner when they are larger than any. */
+static void limit_stacks(struct memory *memory) {
+  for (size_t i = 0; i < memory->stack_count; i++) {
+    struct memory_stack *stack = &memory->stacks[i];
+    const struct memory_range *range = memory_range_at(memory, stack->start);
+    if (!range || stack->end < stack->start)
+      stack->end = stack->start;
+    else if (stack->end > range->reach)
+      stack->end = range->reach;
+    if (stack->end - stack->start > MEMORY_MAX_STACK)
+      stack->end = stack->start + MEMORY_MAX_STACK;
+  }
+}
+
 struct pyheap_error *memory_finish(struct memory *memory) {
   if (!memory->range_count)
     return NULL;
@@ -301,7 +338,9 @@ struct pyheap_error *memory_finish(struct memory *memory) {
       continue;
     memory->bit_count += memory_granules(range);
   }
-  return index_ranges(memory);
+  TRY(index_ranges(memory));
+  limit_stacks(memory);
+  return NULL;
 }
 
 bool memory_is_mapped(const struct memory *memory, uint64_t address,

@@ -43,7 +43,18 @@ struct memory_file {
   bool mismatch;      /**< Its build-id is not. */
 };
 
-enum { MEMORY_MAX_RANGES = 1 << 20, MEMORY_GRANULE = 8 };
+enum {
+  MEMORY_MAX_RANGES = 1 << 20,
+  MEMORY_GRANULE = 8,
+  MEMORY_MAX_STACK = 64 << 20, /**< Bytes of one thread. */
+};
+
+/** What a thread of the target was at: its registers and its C stack. */
+struct memory_stack {
+  pid_t thread;        /**< The kernel's id. */
+  uint64_t start, end; /**< The part of its stack that is in use. */
+  uint64_t registers[15]; /**< All that may hold a pointer but the stack's. */
+};
 
 struct memory {
   struct memory_range *ranges; /**< Ascending, disjoint. */
@@ -67,6 +78,8 @@ struct memory {
   pid_t pid;
   pid_t *threads;          /**< Kernel ids of the threads. */
   size_t thread_count;
+  struct memory_stack *stacks; /**< Of the threads of which the target tells. */
+  size_t stack_count;
   const char *exe;         /**< The program's path on this machine, or NULL. */
   char **notes;            /**< Lines to tell the user. */
   size_t note_count;
@@ -194,6 +207,11 @@ struct pyheap_error *memory_need_run(struct memory *memory,
 /** Takes over a mapping; memory_deinit() unmaps it. */
 struct pyheap_error *memory_own_mapping(struct memory *memory, void *address,
                                         size_t length);
+struct user_regs_struct;
+/** Notes the registers of a thread, and that its stack begins where they say. */
+struct pyheap_error *
+memory_add_stack(struct memory *memory, pid_t thread,
+                 const struct user_regs_struct *registers);
 struct pyheap_error *memory_note(struct memory *memory, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 /** Sorts, merges and indexes the ranges.  Once, after the last memory_add(). */

@@ -12,6 +12,7 @@
 #include <sys/mman.h>
 #include <sys/procfs.h>
 #include <sys/stat.h>
+#include <sys/user.h>
 #include <unistd.h>
 
 #include "error.h"
@@ -171,6 +172,11 @@ static struct pyheap_error *read_note(struct memory *memory, uint32_t type,
     if (size >= sizeof(struct elf_prstatus)) {
       struct elf_prstatus status;
       memcpy(&status, note, sizeof status);
+      struct user_regs_struct registers;
+      _Static_assert(sizeof registers == sizeof status.pr_reg,
+                     "both are the kernel's");
+      memcpy(&registers, status.pr_reg, sizeof registers);
+      TRY(memory_add_stack(memory, status.pr_pid, &registers));
       return add_thread(memory, status.pr_pid);
     }
     return NULL;

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/ptrace.h>
+#include <sys/user.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -418,6 +419,37 @@ static pid_t living_thread(const struct memory *memory) {
   return memory->pid;
 }
 
+/** What /proc tells of the registers of a thread that another process has
+ * stopped: its stack pointer.  False when it runs. */
+static bool read_stack_pointer(pid_t thread,
+                               struct user_regs_struct *registers) {
+  char text[256];
+  cleanup_close int fd = open_proc(thread, "syscall", O_RDONLY);
+  ssize_t length = fd < 0 ? 0 : read(fd, text, sizeof text - 1);
+  text[length > 0 ? length : 0] = 0;
+  /* "… STACK-POINTER PROGRAM-COUNTER" */
+  char *counter = strrchr(text, ' ');
+  if (!counter)
+    return false;
+  *counter = 0;
+  const char *pointer = strrchr(text, ' ');
+  *registers = (struct user_regs_struct){0};
+  registers->rsp = pointer ? strtoull(pointer, NULL, 16) : 0;
+  return registers->rsp != 0;
+}
+
+/** Where the threads' stacks are. */
+static struct pyheap_error *find_stacks(struct memory *memory, bool stopped) {
+  for (size_t i = 0; i < memory->thread_count; i++) {
+    pid_t thread = memory->threads[i];
+    struct user_regs_struct registers;
+    if (stopped ? read_stack_pointer(thread, &registers)
+                : ptrace(PTRACE_GETREGS, thread, 0, &registers) == 0)
+      TRY(memory_add_stack(memory, thread, &registers));
+  }
+  return NULL;
+}
+
 static struct pyheap_error *copy_process(struct memory *memory,
                                          const struct pyheap_target *target,
                                          pid_t via) {
@@ -441,6 +473,8 @@ struct pyheap_error *memory_open_live(struct memory *memory,
   else
     error = stop_threads(memory, target, &stopped);
   pid_t via = living_thread(memory);
+  if (!error)
+    error = find_stacks(memory, target->stopped);
   if (!error)
     error = copy_process(memory, target, via);
   release_threads(&stopped);

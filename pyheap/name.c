@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "c_stack.h"
 #include "heap.h"
 #include "symbols.h"
 #include "value.h"
@@ -55,6 +56,10 @@ static void say_root(struct words *words, const struct pyheap *heap,
   case PYHEAP_ROOT_FRAME:
     words_say(words, "frame ");
     say_frame(words, heap, root->address);
+    return;
+  case PYHEAP_ROOT_STACK:
+    words_say(words, "C stack of thread %d",
+              (int)c_stack_at(heap, root->address)->thread);
     return;
   }
 }

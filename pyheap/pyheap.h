@@ -174,6 +174,7 @@ struct pyheap_info {
   const struct pyheap_problem *problems;
   size_t problem_count;
   bool collecting;         /**< The collector was at work. */
+  uint32_t collector_lists; /**< Lists of its own that were found then. */
   /* From here on 0 before pyheap_find_objects(). */
   uint64_t tracked, reachable, roots;
   uint64_t tracked_bytes, reachable_bytes;
@@ -222,10 +223,12 @@ enum pyheap_root_kind {
   PYHEAP_ROOT_INTERPRETER,
   PYHEAP_ROOT_THREAD,
   PYHEAP_ROOT_FRAME,       /**< A running Python function. */
+  PYHEAP_ROOT_STACK,       /**< A thread's C functions; address: of its stack. */
 };
 enum pyheap_root_kind pyheap_root_kind(const struct pyheap *heap,
                                        pyheap_node root);
-/** "interpreter 0", "thread 4711", "frame handler (app.py:42)". */
+/** "interpreter 0", "thread 4711", "frame handler (app.py:42)", "C stack of
+ * thread 4711". */
 const char *pyheap_root_name(const struct pyheap *heap, pyheap_node root);
 
 /* Interpreters ------------------------------------------------------------ */

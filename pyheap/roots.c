@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "c_stack.h"
 #include "dict.h"
 #include "heap.h"
 #include "known_frames.h"
@@ -413,6 +414,9 @@ void root_visit(struct visit *visit, const struct root *root) {
       visit_named(visit, root->address, PYHEAP_OWNED, "frame object");
     else
       visit_interpreter_frame(visit, NULL, root->address, PYHEAP_OWNED);
+    break;
+  case PYHEAP_ROOT_STACK:
+    c_stack_visit(visit, c_stack_at(visit->heap, root->address));
     break;
   }
   if (visit->count)

@@ -562,5 +562,8 @@ struct pyheap_error *runtime_find(struct pyheap *heap) {
   TRY(add_root(heap, PYHEAP_ROOT_RUNTIME, heap->runtime, 0));
   TRY(add_interpreters(heap));
   TRY(refcount_sum_threads(heap));
+  /* The last, for it is guessed what they refer to. */
+  for (size_t i = 0; i < heap->memory.stack_count; i++)
+    TRY(add_root(heap, PYHEAP_ROOT_STACK, heap->memory.stacks[i].start, 0));
   return interpreters_list(heap);
 }

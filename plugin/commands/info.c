@@ -68,6 +68,21 @@ static void add_set(struct table *table, const char *name, uint64_t count,
   table_add(table, format_size(buffer, bytes));
 }
 
+/** The collector's own lists are found on the C stack of its thread, where the
+ * target tells of that. */
+static void print_collecting(FILE *out, const struct pyheap_info *info) {
+  fprintf(out, "%-13s a collection was going on: its objects are found ",
+          "note");
+  if (info->collector_lists)
+    fprintf(out,
+            "on %" PRIu32 " %s of\n%-13s its own, by reference or as "
+            "orphans\n",
+            info->collector_lists,
+            info->collector_lists == 1 ? "list" : "lists", "");
+  else
+    fprintf(out, "by reference or as\n%-13s orphans\n", "");
+}
+
 static void print_sets(FILE *out, int width, const struct pyheap_info *info) {
   static const struct table_column columns[] = {
       {"set", ALIGN_RIGHT, 2, 0, CUT_END},
@@ -287,10 +302,7 @@ static enum command_status run(struct session *session,
               "malloc?): orphans\n%-13s cannot be found\n",
               "note", "");
     if (info->collecting)
-      fprintf(output->file,
-              "%-13s a collection was going on: its objects are found by "
-              "reference or as\n%-13s orphans\n",
-              "note", "");
+      print_collecting(output->file, info);
     print_problems(output->file, info);
     fputc('\n', output->file);
     print_sets(output->file, output->width, info);

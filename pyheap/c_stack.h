@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/**
+ * @file
+ * What the C functions held that were running: their stacks and registers.
+ */
+#ifndef PYHEAP_C_STACK_H
+#define PYHEAP_C_STACK_H
+
+#include "heap.h"
+
+/** The stack that starts at ADDRESS, which a root's does. */
+const struct memory_stack *c_stack_at(const struct pyheap *heap,
+                                      uint64_t address);
+/** Every object whose address is in a register or on the stack, once: guesses,
+ * for a variable may be through with it, or own nothing. */
+void c_stack_visit(struct visit *visit, const struct memory_stack *stack);
+/** The next head of a list of the collector on a stack, behind *HEAD on stack
+ * number *STACK; both 0 at first.  False when there is none. */
+bool c_stack_next_list(const struct pyheap *heap, size_t *stack,
+                       uint64_t *head);
+
+#endif
