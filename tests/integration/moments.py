@@ -4,12 +4,13 @@
 collection, of an allocation, of a change to a dict.  Each must answer; what is
 not found is counted and said.
 
-moments.py [--count N] [PYTHON...]
+moments.py [--count N] [--keep DIRECTORY] [PYTHON...]
 """
 import argparse
 import os
 import random
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -18,6 +19,11 @@ import time
 import common
 from common import Failure
 
+# Per cent of the reference counts that must be explained.
+LEAST_SHARE = 99
+TITLES = ("| version | cores | answered | amid a collection | explained, worst | "
+          "median | orphans, median | most | problems |")
+RULE = "| --- " * 9 + "|"
 
 def take_core(python, directory, seed, moment):
     """The kernel's core of a busy program MOMENT seconds after its start."""
@@ -40,55 +46,95 @@ def number(pattern, said):
     return float(found.group(1)) if found else None
 
 
-def test_core(results, title, python, core, shares):
+class Tally:
+    """What the cores of one interpreter have said."""
+
+    def __init__(self, python):
+        self.python = python
+        self.version = "?"
+        self.cores = self.answered = self.collecting = 0
+        self.shares, self.orphans, self.problems = [], [], []
+
+    def add(self, info):
+        """Notes what `info` said; whether it said all that it must."""
+        share = number(r"^refcounts +([0-9.]+) %", info)
+        orphans = number(r"^ *orphans \| +(\d+)", info)
+        tracked = number(r"^ *reachable \| +(\d+)", info)
+        if share is None or orphans is None or tracked is None:
+            return False
+        self.version = re.search(r"CPython (\S+),", info).group(1)
+        self.shares.append(share)
+        self.orphans.append(int(orphans))
+        self.collecting += "a collection was going on" in info
+        self.problems += re.findall(r"^problem +(.*)", info, re.M)
+        return share >= LEAST_SHARE
+
+    def row(self):
+        """A row of the table in doc/interpreters.md."""
+        if not self.shares:
+            return "| %s | %d | 0 |" % (self.python, self.cores)
+        kinds = sorted({re.sub(r":? \d.*", "", text) for text in self.problems})
+        return ("| %s | %d | %d | %d | %.2f %% | %.2f %% | %d | %d | %s |"
+                % (self.version, self.cores, self.answered, self.collecting,
+                   min(self.shares), sorted(self.shares)[len(self.shares) // 2],
+                   sorted(self.orphans)[len(self.orphans) // 2],
+                   max(self.orphans), "; ".join(kinds) or "none"))
+
+
+def test_core(results, title, python, core, tally):
     """One core: summary and info answer, and count most references."""
     reader = common.CommandLine()
     summary = reader.ask(["summary", "-limit", "3"], core=core, exe=python)
     total = number(r"^ *total \| +(\d+)", summary)
-    results.check(title + ": summary", total and total > 10000, summary)
+    answered = results.check(title + ": summary", total and total > 10000, summary)
     info = reader.ask(["info"], core=core, exe=python)
-    share = number(r"^refcounts +([0-9.]+) %", info)
-    shares.append((share, re.findall(r"^problem +(.*)", info, re.M)))
-    results.check(title + ": 99 % of the counts explained",
-                  share is not None and share >= 99, info)
+    answered &= results.check(
+        "%s: %d %% of the counts explained" % (title, LEAST_SHARE),
+        tally.add(info), info)
+    tally.answered += answered
+    return answered and "\nproblem" not in info
 
 
-def test_python(results, python, count, seed):
-    chance = random.Random(seed)
-    shares = []
-    for at in range(count):
+def test_python(results, python, options):
+    chance = random.Random(options.seed)
+    tally = Tally(python)
+    for at in range(options.count):
         title = "%s, core %d" % (os.path.basename(python), at)
         with common.scratch() as directory:
+            tally.cores += 1
             try:
                 core = take_core(python, directory, chance.randrange(1 << 30),
                                  chance.random() * 0.7)
-                test_core(results, title, python, core, shares)
+                if not test_core(results, title, python, core, tally) and \
+                        options.keep:
+                    shutil.move(core, os.path.join(
+                        options.keep, "core.%s.%d" % (tally.version, at)))
             except Failure as failure:
                 results.check(title, False, str(failure))
-    known = sorted(share for share, _ in shares if share is not None)
-    if known:
-        print("%s: %d cores; counts explained: %.2f %% at least, %.2f %% in the "
-              "middle; %d cores with problems, such as: %s"
-              % (python, len(known), known[0], known[len(known) // 2],
-                 sum(bool(problems) for _, problems in shares),
-                 next((p[0] for _, p in shares if p), "none")))
+    for text in sorted(set(tally.problems)):
+        print("%s: problem %s" % (os.path.basename(python), text))
+    return tally
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--count", type=int, default=4)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--keep", metavar="DIRECTORY",
+                        help="keep cores there that were odd")
     parser.add_argument("python", nargs="*",
                         default=["/usr/bin/python3.11", "/usr/bin/python3.11d"])
     options = parser.parse_args()
     results = common.Results()
+    rows = []
     why = common.kernel_core_hindrance()
     for python in options.python:
         path = common.interpreter(python)
         if why or not path:
             results.skip(python, why or "not there")
             continue
-        test_python(results, path, options.count, options.seed)
+        rows.append(test_python(results, path, options).row())
+    print("\n".join((TITLES, RULE, *rows)))
     return results.close()
 
 

@@ -1,0 +1,154 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Real programs at a random moment: packages of the standard library's own
+tests are started, end by a signal, and their core must have nearly every
+reference count explained.
+
+programs.py [--count N] [--list] [--test NAME]... [PYTHON...]
+"""
+import argparse
+import os
+import random
+import re
+import signal
+import subprocess
+import sys
+import time
+
+import common
+from common import Failure
+
+# They run for long enough, need no network, and use much of the library:
+# event loops and subprocesses, a big extension module, classes made at run time.
+PROGRAMS = ("test_asyncio", "test_decimal", "test_pickle")
+# Per cent of the reference counts that must be explained.
+LEAST_SHARE = 99.9
+# Seconds that a program runs at most, and the least that are tried.
+LATEST, LEAST = 4.0, 0.01
+TITLES = "| version | program | seconds | objects | explained | not explained |"
+RULE = "| --- " * 6 + "|"
+
+
+def has_program(python, name):
+    """Whether the interpreter came with the test package NAME."""
+    said = subprocess.run(
+        [python, "-c", "import importlib.util, sys\n"
+         "sys.exit(importlib.util.find_spec('test.%s') is None)" % name],
+        env=common.fixture_environment(), stderr=subprocess.DEVNULL, check=False)
+    return said.returncode == 0
+
+
+def stop_program(python, name, directory, moment):
+    """Starts test package NAME and ends it with a core, MOMENT seconds after it
+    began to write its log; False when it was through by then."""
+    environment = dict(common.fixture_environment(), TMPDIR=directory)
+    path = os.path.join(directory, "log")
+    with open(path, "wb") as log:
+        process = subprocess.Popen(
+            [python, "-m", "test", name], cwd=directory,
+            stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+            preexec_fn=common.allow_core, env=environment)
+    with process:
+        while process.poll() is None and not os.path.getsize(path):
+            time.sleep(0.01)
+        try:
+            process.wait(moment)
+        except subprocess.TimeoutExpired:
+            # Unlike SIGABRT, no test handles it.
+            process.send_signal(signal.SIGQUIT)
+    return process.returncode == -signal.SIGQUIT
+
+
+def take_core(python, name, directory, chance):
+    """The kernel's core of test package NAME, and when it was stopped."""
+    moment = chance.uniform(0, LATEST)
+    while not stop_program(python, name, directory, moment):
+        moment *= chance.random()
+        if moment < LEAST:
+            with open(os.path.join(directory, "log"), encoding="utf-8",
+                      errors="replace") as log:
+                raise Failure("ends too early: %s" % log.read()[-500:])
+    # It works in a directory of its own below this one.
+    found = [os.path.join(where, file)
+             for where, _, files in os.walk(directory) for file in files
+             if file.startswith("core")]
+    if not found:
+        raise Failure("the kernel wrote no core file")
+    return max(found, key=os.path.getmtime), moment
+
+
+def rows_not_explained(info):
+    """(objects, type) of what the last table of `info` lists."""
+    found = re.search(r"^ *not explained \|.*\n=.*\n((?:.*\n?)*)", info, re.M)
+    rows = re.findall(r"^ *(\S.*?) \| +(\d+) \|", found.group(1), re.M) if found else []
+    return [(int(count), name) for name, count in rows]
+
+
+def test_core(results, python, name, core, moment, options):
+    """One core; the row about it."""
+    info = common.CommandLine().ask(["info"], core=core, exe=python)
+    said = re.search(r"^refcounts +([0-9.]+) % of (\d+)", info, re.M)
+    version = re.search(r"CPython (\S+),", info)
+    title = "%s, %s, %.2f s" % (version.group(1) if version else python, name, moment)
+    if not results.check(title, said and version, info):
+        return None
+    results.check("%s: %.1f %% of the counts explained" % (title, LEAST_SHARE),
+                  float(said.group(1)) >= LEAST_SHARE, info)
+    for problem in re.findall(r"^problem +(.*)", info, re.M):
+        print("%s: %s" % (title, problem))
+    rest = rows_not_explained(info)
+    if options.list:
+        print(title + "\n" + info)
+    return "| %s | %s | %.2f | %s | %s %% | %s |" % (
+        version.group(1), name, moment, said.group(2), said.group(1),
+        ", ".join("%d %s" % row for row in rest[:6]))
+
+
+def test_program(results, python, name, chance, options):
+    with common.scratch() as directory:
+        try:
+            core, moment = take_core(python, name, directory, chance)
+            row = test_core(results, python, name, core, moment, options)
+            if options.keep:
+                os.rename(core, os.path.join(options.keep, "core.%s.%s" % (
+                    name, os.path.basename(os.path.dirname(os.path.dirname(python))))))
+            return row
+        except Failure as failure:
+            results.check("%s, %s" % (os.path.basename(python), name), False,
+                          str(failure))
+            return None
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--count", type=int, default=1,
+                        help="cores of each program")
+    parser.add_argument("--seed", type=int, default=None)
+    parser.add_argument("--test", action="append",
+                        help="other test packages to run")
+    parser.add_argument("--list", action="store_true",
+                        help="print what is not explained")
+    parser.add_argument("--keep", metavar="DIRECTORY",
+                        help="keep the cores there")
+    parser.add_argument("python", nargs="*", default=["/usr/bin/python3.11"])
+    options = parser.parse_args()
+    seed = random.randrange(1 << 30) if options.seed is None else options.seed
+    chance = random.Random(seed)
+    print("seed %d" % seed)
+    results = common.Results()
+    rows = []
+    why = common.kernel_core_hindrance()
+    for python in options.python:
+        path = common.interpreter(python)
+        for name in options.test or PROGRAMS:
+            if why or not path or not has_program(path, name):
+                results.skip("%s, %s" % (python, name), why or "not there")
+                continue
+            for _ in range(options.count):
+                rows.append(test_program(results, path, name, chance, options))
+    print("\n".join((TITLES, RULE, *filter(None, rows))))
+    return results.close()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
