@@ -8,7 +8,9 @@ The environment names what is tested:
   GDB_MINIMAL  a debugger without Python  (default: none)
 """
 import contextlib
+import glob
 import os
+import re
 import resource
 import shutil
 import signal
@@ -94,6 +96,17 @@ def interpreter(name):
     path = name if os.path.sep in name else shutil.which(name, path=os.environ.get(
         "MUPPY_PYTHON_PATH", "/usr/bin:/usr/local/bin:" + os.environ["PATH"]))
     return path if path and os.access(path, os.X_OK) else None
+
+
+def interpreters():
+    """The interpreters of this machine, release builds from 3.8 on: Debian's
+    and pyenv's."""
+    versions = os.path.join(os.environ.get(
+        "PYENV_ROOT", os.path.expanduser("~/.pyenv")), "versions")
+    found = glob.glob("/usr/bin/python3.[0-9]*[0-9]") + sorted(
+        glob.glob(os.path.join(versions, "3.*", "bin", "python3")))
+    return [path for path in found
+            if int(re.search(r"/(?:python)?3\.(\d+)", path).group(1)) >= 8]
 
 
 def kernel_core_hindrance():
