@@ -16,7 +16,7 @@
  * `count` and above are not looked at. */
 struct arrows {
   uint32_t count;
-  const uint64_t *starts;
+  const uint32_t *starts;
   const uint32_t *targets;
   const uint64_t *left_out; /**< A bit for each node that is as good as not
                                  there; or NULL. */

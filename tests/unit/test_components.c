@@ -19,7 +19,7 @@ enum {
 struct graph {
   uint32_t count;
   bool reach[MOST][MOST]; /**< Whether one leads to the other, over any way. */
-  uint64_t starts[MOST + 1];
+  uint32_t starts[MOST + 1];
   uint32_t targets[4 * MOST];
   uint64_t left_out;
   uint32_t component[MOST]; /**< 0: none yet. */
@@ -36,7 +36,7 @@ static bool is_there(const struct graph *graph, uint32_t node) {
 }
 
 static void make_random(struct graph *graph, unsigned *state) {
-  uint64_t at = 0;
+  uint32_t at = 0;
 
   memset(graph, 0, sizeof *graph);
   graph->count = 1 + next_random(state) % MOST;
@@ -109,7 +109,7 @@ static void long_ring(void **state) {
   enum {
     LENGTH = 1000000
   };
-  uint64_t *starts = calloc(LENGTH + 1, sizeof *starts);
+  uint32_t *starts = calloc(LENGTH + 1, sizeof *starts);
   uint32_t *targets = calloc(LENGTH, sizeof *targets);
   uint32_t most = 0;
 
@@ -134,7 +134,7 @@ static bool stop(void *context, const uint32_t *nodes, uint32_t count) {
 }
 
 static void can_be_stopped(void **state) {
-  uint64_t starts[] = {0, 0, 0};
+  uint32_t starts[] = {0, 0, 0};
   uint32_t targets[1] = {0};
   struct arrows arrows = {2, starts, targets, NULL};
   struct pyheap_error *error = components_find(&arrows, stop, NULL);
