@@ -18,8 +18,7 @@ typedef void allocator_block_fn(void *context, uint64_t start, uint64_t size);
  * the user canceled. */
 bool allocator_blocks(struct pyheap *heap, allocator_block_fn *fn,
                       void *context);
-/** The same for what begins in one range of memory: pymalloc.c, mimalloc.c.
- * mimalloc tells its free blocks too. */
+/** The same for what begins in one range of memory: pymalloc.c, mimalloc.c. */
 void pymalloc_scan_range(struct pyheap *heap, uint64_t start, uint64_t end,
                          allocator_block_fn *fn, void *context);
 void mimalloc_scan_range(struct pyheap *heap, uint64_t start, uint64_t end,

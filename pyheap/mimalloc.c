@@ -5,6 +5,8 @@
  * behind (Objects/mimalloc/, include/mimalloc/types.h). */
 #include "config.h"
 
+#include <string.h>
+
 #include "allocator.h"
 #include "heap.h"
 
@@ -19,6 +21,8 @@ enum {
 };
 
 struct page {
+  uint64_t address; /**< Of the mi_page_t, which is also the end of a list. */
+  const uint8_t *bytes;
   uint64_t start;      /**< Address of its first block. */
   uint64_t block_size;
   uint64_t capacity;   /**< How many blocks it has. */
@@ -64,12 +68,56 @@ static bool is_page(const struct page *page, uint64_t area, uint64_t slices) {
           bytes <= slices * SLICE - (page->start - area));
 }
 
-static void tell_page(const struct page *page, allocator_block_fn *fn,
-                      void *context) {
-  if (page->tag == TAG_MEM)
+/** The block behind BLOCK in a list of free ones.  Debug builds encode that
+ * (include/mimalloc/internal.h, mi_ptr_decode). */
+static uint64_t next_free(const struct pyheap *heap, const struct page *page,
+                          uint64_t block) {
+  uint64_t word = heap_word(heap, block, 0);
+  int32_t keys = PAGE(heap, keys);
+  if (keys == FACT_ABSENT)
+    return word;
+  uint64_t first = load_u64(page->bytes + keys);
+  uint64_t second = load_u64(page->bytes + keys + 8);
+  word -= first;
+  word = (word >> first % 64 | word << -first % 64) ^ second;
+  return word == page->address ? 0 : word;
+}
+
+/** Notes in FREE, a bit a block, the blocks from BLOCK on.  Who freed one last
+ * may still be at it: what leads out of the page ends the list. */
+static void note_free(const struct pyheap *heap, const struct page *page,
+                      uint64_t block, uint64_t *free) {
+  uint64_t bytes = page->capacity * page->block_size;
+  while (block >= page->start && block - page->start < bytes &&
+         (block - page->start) % page->block_size == 0) {
+    uint64_t at = (block - page->start) / page->block_size;
+    if (free[at / 64] >> at % 64 & 1)
+      return;
+    free[at / 64] |= 1ull << at % 64;
+    block = next_free(heap, page, block);
+  }
+}
+
+static void tell_page(const struct pyheap *heap, const struct page *page,
+                      allocator_block_fn *fn, void *context) {
+  enum {
+    THREAD_FREE_FLAGS = 3
+  }; /**< mi_delayed_t */
+  uint64_t free[(UINT16_MAX + 1) / 64];
+
+  /* Other builds have one heap for all, with the same tag. */
+  if (heap->layout->free_threaded && page->tag == TAG_MEM)
     return;
+  memset(free, 0, (page->capacity + 63) / 64 * sizeof *free);
+  note_free(heap, page, load_u64(page->bytes + PAGE(heap, free)), free);
+  note_free(heap, page, load_u64(page->bytes + PAGE(heap, local_free)), free);
+  note_free(heap, page,
+            load_u64(page->bytes + PAGE(heap, xthread_free)) &
+                ~(uint64_t)THREAD_FREE_FLAGS,
+            free);
   for (uint64_t i = 0; i < page->capacity; i++)
-    fn(context, page->start + i * page->block_size, page->block_size);
+    if (!(free[i / 64] >> i % 64 & 1))
+      fn(context, page->start + i * page->block_size, page->block_size);
 }
 
 /** The pages of the segment at ADDRESS, when one is there. */
@@ -95,12 +143,13 @@ static void scan_segment(struct pyheap *heap, uint64_t address,
   while (at && at < entries) {
     const uint8_t *bytes = table + at * stride;
     uint64_t count = load_u32(bytes + PAGE(heap, slice_count));
-    struct page page;
+    struct page page = {.address = address + first + at * stride,
+                        .bytes = bytes};
     read_page(heap, bytes, address + at * SLICE, &page);
     if (!count)
       return;
     if (is_page(&page, address + at * SLICE, count))
-      tell_page(&page, fn, context);
+      tell_page(heap, &page, fn, context);
     at += count;
   }
 }

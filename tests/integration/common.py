@@ -131,19 +131,22 @@ def allow_core():
             file.write("0x33")
 
 
-def fixture_environment():
+def fixture_environment(allocator=""):
     environment = dict(os.environ)
     environment.update(PYTHONHASHSEED="0", PYTHONDONTWRITEBYTECODE="1",
                        PYTHONUTF8="1")
     for variable in ("PYTHONPATH", "PYTHONHOME", "PYTHONMALLOC", "PYTHONSTARTUP"):
         environment.pop(variable, None)
+    if allocator:
+        environment["PYTHONMALLOC"] = allocator
     return environment
 
 
 class Fixture:
     """A fixture running below a directory of its own, until it is ready."""
 
-    def __init__(self, python, name, directory, how, arguments=(), truth=True):
+    def __init__(self, python, name, directory, how, arguments=(), truth=True,
+                 allocator=""):
         self.python, self.directory = python, directory
         self.truth = os.path.join(directory, "truth.jsonl")
         self.ready = os.path.join(directory, "ready")
@@ -155,7 +158,8 @@ class Fixture:
         with open(self.log, "w", encoding="utf-8") as log:
             self.process = subprocess.Popen(
                 command, cwd=directory, stdin=subprocess.DEVNULL, stdout=log,
-                stderr=log, preexec_fn=allow_core, env=fixture_environment())
+                stderr=log, preexec_fn=allow_core,
+                env=fixture_environment(allocator))
         self._wait(how)
 
     def _wait(self, how):

@@ -1,12 +1,20 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Objects that nothing leads to are found by way of the allocator: all that a
-program lost (fixtures/lost.py), and hardly anything else."""
+program lost (fixtures/lost.py), and hardly anything else.
+
+orphans.py [PYTHON...]
+"""
+import os
 import re
 import sys
 
 import common
 from common import Failure
+
+# The default interpreters, and allocators to try with each version.
+PYTHONS = ("/usr/bin/python3.11", "/usr/bin/python3.11d", "python3.13")
+ALLOCATORS = {"python3.13": ("", "mimalloc", "mimalloc_debug")}
 
 # A few strings and tuples that C code keeps on its stack while the fixture
 # waits are orphans, too.
@@ -19,10 +27,10 @@ def rows(said):
     return {name: int(count) for name, count in found}
 
 
-def test(results, python, name, reader):
+def test(results, python, name, reader, allocator=""):
     with common.scratch() as directory:
-        with common.Fixture(python, "lost.py", directory, "pause",
-                            truth=False) as fixture:
+        with common.Fixture(python, "lost.py", directory, "pause", truth=False,
+                            allocator=allocator) as fixture:
             lost = re.findall(r"^lost (\S+) (\S+)", fixture.output(), re.M)
             counts = rows(reader.ask(["summary", "-orphans", "-limit", "0"],
                                      pid=fixture.pid))
@@ -49,15 +57,17 @@ def test(results, python, name, reader):
 
 def main():
     results = common.Results()
-    for python in ("/usr/bin/python3.11", "/usr/bin/python3.11d"):
+    for python in sys.argv[1:] or PYTHONS:
         path = common.interpreter(python)
         if not path:
             results.skip(python, "not there")
             continue
-        try:
-            test(results, path, python, common.CommandLine())
-        except Failure as failure:
-            results.check(python, False, str(failure))
+        for allocator in ALLOCATORS.get(os.path.basename(python), ("",)):
+            name = "%s %s" % (python, allocator) if allocator else python
+            try:
+                test(results, path, name, common.CommandLine(), allocator)
+            except Failure as failure:
+                results.check(name, False, str(failure))
     return results.close()
 
 
