@@ -239,6 +239,42 @@ static void visit_singletons(struct visit *visit, uint64_t interpreter) {
   }
 }
 
+/** The constants of all code, in free-threaded builds: the keys of a
+ * _Py_hashtable_t (Objects/codeobject.c, intern_one_constant). */
+static void visit_constants(struct visit *visit, uint64_t interpreter) {
+  enum {
+    MOST = 1 << 24
+  };
+  const struct pyheap *heap = visit->heap;
+  const struct layout *layout = heap->layout;
+  uint64_t table = heap_word(
+      heap, interpreter, OFFSET(layout, PyInterpreterState, code_constants));
+  if (!table)
+    return;
+  uint64_t left =
+      heap_word(heap, table, OFFSET(layout, _Py_hashtable_t, nentries));
+  uint64_t count =
+      heap_word(heap, table, OFFSET(layout, _Py_hashtable_t, nbuckets));
+  uint64_t buckets =
+      heap_word(heap, table, OFFSET(layout, _Py_hashtable_t, buckets));
+  const uint8_t *bytes = count <= MOST && left <= MOST
+                             ? heap_memory(heap, buckets, 8 * count)
+                             : NULL;
+  if (!bytes) {
+    visit_problem(visit, "tables of constants that cannot be read", table);
+    return;
+  }
+  for (uint64_t i = 0; i < count; i++)
+    for (uint64_t entry = load_u64(bytes + 8 * i); entry && left; left--) {
+      visit_named(
+          visit,
+          heap_word(heap, entry, OFFSET(layout, _Py_hashtable_entry_t, key)),
+          PYHEAP_OWNED, "constant of code");
+      entry =
+          heap_word(heap, entry, OFFSET(layout, _Py_hashtable_entry_t, next));
+    }
+}
+
 static void visit_interpreter(struct visit *visit, uint64_t interpreter) {
   const struct layout *layout = visit->heap->layout;
   VISIT_TABLE(visit, interpreter, interpreter_members);
@@ -265,6 +301,7 @@ static void visit_interpreter(struct visit *visit, uint64_t interpreter) {
       heap_word(visit->heap, interpreter,
                 OFFSET(layout, PyInterpreterState, unicode_ids_size)),
       "_Py_IDENTIFIER string");
+  visit_constants(visit, interpreter);
   visit_singletons(visit, interpreter);
   visit_monitoring(visit, interpreter);
 }
