@@ -6,26 +6,84 @@
 #include <string.h>
 
 #include "heap.h"
+#include "parallel.h"
 
-bool allocator_blocks(struct pyheap *heap, allocator_block_fn *fn,
-                      void *context) {
-  const struct memory *memory = &heap->memory;
-  uint64_t done = 0;
+/** Memory is looked through by pieces that end where neither a pool nor a
+ * segment of mimalloc can be in the middle. */
+static const uint64_t PIECE = 32 << 20;
 
+struct piece {
+  uint64_t start, end;
+};
+
+struct search {
+  struct pyheap *heap;
+  allocator_block_fn *fn;
+  char *context;
+  size_t stride;
+  struct piece *pieces;
+  struct shares shares;
+  bool canceled;
+};
+
+static bool may_hold_blocks(const struct memory_range *range) {
+  return range->bytes && (range->flags & MEMORY_OBJECTS) &&
+         !(range->flags & MEMORY_FILE);
+}
+
+/** Lists the pieces in PIECES, unless that is NULL; how many there are. */
+static size_t list_pieces(const struct memory *memory, struct piece *pieces) {
+  size_t count = 0;
   for (size_t i = 0; i < memory->range_count; i++) {
     const struct memory_range *range = &memory->ranges[i];
-    if (!range->bytes || !(range->flags & MEMORY_OBJECTS) ||
-        (range->flags & MEMORY_FILE))
-      continue;
-    if (heap_canceled(heap, "going through the allocator", done,
-                      memory->present_bytes))
-      return false;
-    if (!heap->layout->free_threaded)
-      pymalloc_scan_range(heap, range->start, range->end, fn, context);
-    mimalloc_scan_range(heap, range->start, range->end, fn, context);
-    done += range->end - range->start;
+    uint64_t start = range->start;
+    while (may_hold_blocks(range) && start < range->end) {
+      uint64_t end = (start & ~(PIECE - 1)) + PIECE;
+      if (end > range->end)
+        end = range->end;
+      if (pieces)
+        pieces[count] = (struct piece){start, end};
+      count++;
+      start = end;
+    }
   }
-  return true;
+  return count;
+}
+
+static void search_pieces(void *context, unsigned thread) {
+  struct search *search = context;
+  struct pyheap *heap = search->heap;
+  void *own = search->context + search->stride * thread;
+  uint64_t i, end;
+
+  while (!__atomic_load_n(&search->canceled, __ATOMIC_RELAXED) &&
+         shares_take(&search->shares, &i, &end)) {
+    const struct piece *piece = &search->pieces[i];
+    if (thread == 0 && heap_canceled(heap, "going through the allocator", i,
+                                     search->shares.end))
+      __atomic_store_n(&search->canceled, true, __ATOMIC_RELAXED);
+    if (!heap->layout->free_threaded)
+      pymalloc_scan_range(heap, piece->start, piece->end, search->fn, own);
+    mimalloc_scan_range(heap, piece->start, piece->end, search->fn, own);
+  }
+}
+
+bool allocator_blocks(struct pyheap *heap, allocator_block_fn *fn,
+                      void *context, size_t stride) {
+  size_t count = list_pieces(&heap->memory, NULL);
+  cleanup_free struct piece *pieces =
+      reallocarray(NULL, count + 1, sizeof *pieces);
+  struct search search = {.heap = heap,
+                          .fn = fn,
+                          .context = context,
+                          .stride = stride,
+                          .pieces = pieces,
+                          .shares = {.end = count, .size = 1}};
+  if (!pieces)
+    return false;
+  list_pieces(&heap->memory, pieces);
+  parallel_run(heap->threads, search_pieces, &search);
+  return !search.canceled;
 }
 
 /** The debug allocator's prefix: the size, then which allocator it was and

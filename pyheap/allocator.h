@@ -7,6 +7,7 @@
 #define PYHEAP_ALLOCATOR_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct pyheap;
@@ -14,10 +15,11 @@ struct pyheap;
 /** One block: SIZE bytes at START, of which the user's part may be less. */
 typedef void allocator_block_fn(void *context, uint64_t start, uint64_t size);
 
-/** Calls FN for every block in use of the small-object allocator.  False when
- * the user canceled. */
+/** Calls FN for every block in use of the small-object allocator, on as many
+ * threads as the heap has, in no order: with CONTEXT + STRIDE * T on thread T.
+ * False when the user canceled, or without memory. */
 bool allocator_blocks(struct pyheap *heap, allocator_block_fn *fn,
-                      void *context);
+                      void *context, size_t stride);
 /** The same for what begins in one range of memory: pymalloc.c, mimalloc.c. */
 void pymalloc_scan_range(struct pyheap *heap, uint64_t start, uint64_t end,
                          allocator_block_fn *fn, void *context);

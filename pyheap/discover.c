@@ -513,20 +513,76 @@ struct pyheap_error *pyheap_find_objects(struct pyheap *heap) {
 
 /* Orphans ----------------------------------------------------------------- */
 
-/** An allocated block that is an object which nothing was found to refer to. */
-static void consider_block(void *context, uint64_t start, uint64_t size) {
-  struct worker *worker = context;
-  struct pyheap *heap = worker->heap;
-  heap->info.allocator_blocks++;
+/** What one thread has found in the allocator's blocks. */
+struct candidates {
+  struct pyheap *heap;
+  struct addresses blocks; /**< Start and size of each, in turn. */
+  uint64_t block_count;
+  bool out_of_memory;
+};
+
+/** The object in a block in use that nothing was found to refer to; 0: none. */
+static uint64_t unmarked_object(const struct pyheap *heap, uint64_t start,
+                                uint64_t size) {
   /* What stands before an object takes 48 bytes at the most. */
   if (mark_any(heap, start, size < 64 ? size : 64))
-    return;
+    return 0;
   uint64_t object = allocator_object_in(heap, start, size);
-  if (!object || heap_is_marked(heap, object) || worker->out_of_memory ||
-      !is_sound(heap, object))
-    return;
-  discover(worker, object);
-  drain(worker);
+  return object && !heap_is_marked(heap, object) ? object : 0;
+}
+
+static void note_block(void *context, uint64_t start, uint64_t size) {
+  struct candidates *candidates = context;
+  candidates->block_count++;
+  if (unmarked_object(candidates->heap, start, size) &&
+      (!addresses_push(&candidates->blocks, start) ||
+       !addresses_push(&candidates->blocks, size)))
+    candidates->out_of_memory = true;
+}
+
+static int compare_blocks(const void *a, const void *b) {
+  uint64_t left = *(const uint64_t *)a, right = *(const uint64_t *)b;
+  return left < right ? -1 : left > right;
+}
+
+/** Takes candidates for orphans in the order of their addresses: one may lead to
+ * another. */
+static void consider_blocks(struct worker *worker, struct addresses *blocks) {
+  struct pyheap *heap = worker->heap;
+  qsort(blocks->list, blocks->count / 2, 2 * sizeof *blocks->list,
+        compare_blocks);
+  for (size_t i = 0; i < blocks->count && !worker->out_of_memory; i += 2) {
+    uint64_t object =
+        unmarked_object(heap, blocks->list[i], blocks->list[i + 1]);
+    if (!object || !is_sound(heap, object))
+      continue;
+    discover(worker, object);
+    drain(worker);
+  }
+}
+
+/** All blocks that may hold orphans. */
+static struct pyheap_error *find_candidates(struct pyheap *heap,
+                                            struct addresses *blocks) {
+  cleanup_free struct candidates *found = calloc(heap->threads, sizeof *found);
+  if (!found)
+    return &error_no_memory;
+  for (unsigned t = 0; t < heap->threads; t++)
+    found[t].heap = heap;
+  struct pyheap_error *error =
+      allocator_blocks(heap, note_block, found, sizeof *found)
+          ? NULL
+          : error_canceled();
+  for (unsigned t = 0; t < heap->threads; t++) {
+    heap->info.allocator_blocks += found[t].block_count;
+    if (!error && (found[t].out_of_memory ||
+                   !addresses_reserve(blocks, found[t].blocks.count)))
+      error = &error_no_memory;
+    for (size_t i = 0; !error && i < found[t].blocks.count; i++)
+      blocks->list[blocks->count++] = found[t].blocks.list[i];
+    free(found[t].blocks.list);
+  }
+  return error;
 }
 
 static struct pyheap_error *add_orphans(struct pyheap *heap,
@@ -570,9 +626,13 @@ struct pyheap_error *pyheap_find_orphans(struct pyheap *heap) {
     return &error_no_memory;
   worker_init(&worker, heap);
   worker.orphans = true;
-  bool whole = allocator_blocks(heap, consider_block, &worker);
-  struct pyheap_error *error =
-      whole ? add_orphans(heap, &worker) : error_canceled();
+  struct addresses blocks = {0};
+  struct pyheap_error *error = find_candidates(heap, &blocks);
+  if (!error) {
+    consider_blocks(&worker, &blocks);
+    error = add_orphans(heap, &worker);
+  }
+  free(blocks.list);
   worker_deinit(&worker);
   /* The objects have other numbers now. */
   index_forget(heap);

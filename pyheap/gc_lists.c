@@ -261,10 +261,10 @@ void heap_walk_generation(const struct pyheap *heap, uint64_t interpreter,
 
 /* Builds without lists ---------------------------------------------------- */
 
-/** What a search of the allocator's blocks has found. */
+/** What one thread's search of the allocator's blocks has found. */
 struct block_search {
   struct pyheap *heap;
-  struct addresses *found;
+  struct addresses found;
   bool out_of_memory;
 };
 
@@ -277,14 +277,35 @@ static void consider_tracked(void *context, uint64_t start, uint64_t size) {
       object_is_tracked(search->heap, &object) &&
       mark_bit(search->heap, address, &bit) &&
       mark_set(search->heap->marks, bit) &&
-      !addresses_push(search->found, address))
+      !addresses_push(&search->found, address))
     search->out_of_memory = true;
+}
+
+static bool take_found(struct addresses *found,
+                       const struct block_search *search) {
+  if (search->out_of_memory || !addresses_reserve(found, search->found.count))
+    return false;
+  for (size_t i = 0; i < search->found.count; i++)
+    found->list[found->count++] = search->found.list[i];
+  return true;
 }
 
 struct pyheap_error *gc_search_tracked(struct pyheap *heap,
                                        struct addresses *found) {
-  struct block_search search = {heap, found, false};
-  if (!allocator_blocks(heap, consider_tracked, &search))
-    return error_canceled();
-  return search.out_of_memory ? &error_no_memory : NULL;
+  cleanup_free struct block_search *searches =
+      calloc(heap->threads, sizeof *searches);
+  if (!searches)
+    return &error_no_memory;
+  for (unsigned t = 0; t < heap->threads; t++)
+    searches[t].heap = heap;
+  struct pyheap_error *error =
+      allocator_blocks(heap, consider_tracked, searches, sizeof *searches)
+          ? NULL
+          : error_canceled();
+  for (unsigned t = 0; t < heap->threads; t++) {
+    if (!error && !take_found(found, &searches[t]))
+      error = &error_no_memory;
+    free(searches[t].found.list);
+  }
+  return error;
 }
