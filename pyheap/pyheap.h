@@ -554,7 +554,10 @@ struct pyheap_share {
                           of it: that of all whose owner it is, and its own. */
   uint64_t retained; /**< Of it and what only it holds, in the whole heap. */
 };
-/** False for a node that was not reached. */
+/** Finds the shares (idempotent). */
+PYHEAP_MUST_CHECK struct pyheap_error *
+pyheap_reach_divide(struct pyheap_reach *reach);
+/** False for a node that was not reached, and before pyheap_reach_divide(). */
 bool pyheap_reach_share(const struct pyheap_reach *reach, pyheap_node node,
                         struct pyheap_share *ret);
 

@@ -8,7 +8,12 @@
  * looked at than what was reached. */
 #include "config.h"
 
+#include "parallel.h"
 #include "reach.h"
+
+enum {
+  SHARE = 4096, /**< Nodes that a thread takes at a time. */
+};
 
 struct pyheap_reach {
   struct walk walk;
@@ -45,32 +50,59 @@ static bool is_held_outside(const struct walk *walk, uint32_t object) {
   return heap_is_held_unseen(heap, object);
 }
 
-static void find_entries(struct pyheap_reach *reach) {
+/** The size of a node, *UNCERTAIN when it may be greater; 0 for a root. */
+static uint64_t measure_node(const struct pyheap *heap, pyheap_node node,
+                             bool *uncertain) {
+  struct object object;
+  const char *why;
+  uint64_t size = 0;
+
+  *uncertain = false;
+  if (!pyheap_is_root(heap, node) &&
+      object_load(heap, heap_number_address(heap, node), &object, &why))
+    *uncertain = !object_measure(heap, &object, &size);
+  return size;
+}
+
+/** Numbers looked at by several threads, some thousands at a time. */
+struct inspection {
+  struct pyheap_reach *reach;
+  struct shares shares;
+};
+
+/** Finds the sizes and the ways in of what was reached. */
+static void inspect(void *context, unsigned thread) {
+  struct inspection *inspection = context;
+  struct pyheap_reach *reach = inspection->reach;
   const struct walk *walk = &reach->walk;
+  struct pyheap_reach_totals own = {0};
+  uint64_t first, end;
+
+  (void)thread;
+  while (shares_take(&inspection->shares, &first, &end))
+    for (uint64_t i = first; i < end; i++) {
+      bool uncertain;
+      reach->sizes[i] = measure_node(walk->heap, walk->nodes[i], &uncertain);
+      own.objects += !pyheap_is_root(walk->heap, walk->nodes[i]);
+      own.bytes += reach->sizes[i];
+      own.uncertain += uncertain;
+      if (!reach->entries[i] && is_held_outside(walk, walk->nodes[i]))
+        reach->entries[i] = ENTRY_OUTSIDE;
+    }
+  __atomic_fetch_add(&reach->totals.objects, own.objects, __ATOMIC_RELAXED);
+  __atomic_fetch_add(&reach->totals.bytes, own.bytes, __ATOMIC_RELAXED);
+  __atomic_fetch_add(&reach->totals.uncertain, own.uncertain, __ATOMIC_RELAXED);
+}
+
+static void inspect_all(struct pyheap_reach *reach) {
+  const struct walk *walk = &reach->walk;
+  struct inspection inspection = {.reach = reach,
+                                  .shares = {2, walk->count + 1ull, SHARE}};
+  bool few = walk->count < SHARE;
 
   for (size_t i = 0; i < walk->start_count; i++)
     reach->entries[walk->numbers[walk->starts[i]]] = ENTRY_FIRST;
-  for (uint32_t i = 2; i <= walk->count; i++)
-    if (!reach->entries[i] && is_held_outside(walk, walk->nodes[i]))
-      reach->entries[i] = ENTRY_OUTSIDE;
-}
-
-static void measure(struct pyheap_reach *reach) {
-  const struct walk *walk = &reach->walk;
-  struct pyheap_reach_totals *totals = &reach->totals;
-
-  for (uint32_t i = 2; i <= walk->count; i++) {
-    struct object object;
-    const char *why;
-    if (pyheap_is_root(walk->heap, walk->nodes[i]) ||
-        !object_load(walk->heap,
-                     heap_number_address(walk->heap, walk->nodes[i]), &object,
-                     &why))
-      continue;
-    totals->uncertain += !object_measure(walk->heap, &object, &reach->sizes[i]);
-    totals->objects++;
-    totals->bytes += reach->sizes[i];
-  }
+  parallel_run(few ? 1 : walk->heap->threads, inspect, &inspection);
 }
 
 /** Adds up, from the leaves of the tree of dominators to its root. */
@@ -80,19 +112,6 @@ static void add_up(const struct pyheap_reach *reach, const uint32_t *dominators,
     sums[i] = reach->sizes[i];
   for (uint32_t i = reach->walk.count; i; i--)
     sums[dominators[i]] += sums[i];
-}
-
-/** What goes through each number when only the first leads in. */
-static struct pyheap_error *find_inside(struct pyheap_reach *reach) {
-  uint8_t *entries = reach->entries;
-  struct walked walked = walk_result(&reach->walk, entries);
-
-  for (uint32_t i = 2; i <= reach->walk.count; i++)
-    if (entries[i] == ENTRY_OUTSIDE)
-      entries[i] = ENTRY_NONE;
-  TRY(dominators_find(&walked, reach->owners));
-  add_up(reach, reach->owners, reach->bytes);
-  return NULL;
 }
 
 static struct pyheap_error *find_retained(struct pyheap_reach *reach) {
@@ -130,15 +149,11 @@ static struct pyheap_error *reach_make(struct pyheap_reach *reach,
   reach->entries = calloc(room, sizeof *reach->entries);
   reach->owners = calloc(room, sizeof *reach->owners);
   reach->sizes = calloc(room, sizeof *reach->sizes);
-  reach->bytes = calloc(room, sizeof *reach->bytes);
   reach->retained = calloc(room, sizeof *reach->retained);
-  if (!reach->entries || !reach->owners || !reach->sizes || !reach->bytes ||
-      !reach->retained)
+  if (!reach->entries || !reach->owners || !reach->sizes || !reach->retained)
     return &error_no_memory;
-  measure(reach);
-  find_entries(reach);
-  TRY(find_retained(reach));
-  return find_inside(reach);
+  inspect_all(reach);
+  return find_retained(reach);
 }
 
 struct pyheap_error *pyheap_reach_create(struct pyheap *heap,
@@ -158,6 +173,29 @@ struct pyheap_error *pyheap_reach_create(struct pyheap *heap,
   return NULL;
 }
 
+/** What goes through each number when only the first leads in. */
+struct pyheap_error *pyheap_reach_divide(struct pyheap_reach *reach) {
+  uint8_t *entries = reach->entries;
+  struct walked walked = walk_result(&reach->walk, entries);
+
+  if (reach->bytes)
+    return NULL;
+  uint64_t *bytes = calloc(reach->walk.count + 1ull, sizeof *bytes);
+  if (!bytes)
+    return &error_no_memory;
+  for (uint32_t i = 2; i <= reach->walk.count; i++)
+    if (entries[i] == ENTRY_OUTSIDE)
+      entries[i] = ENTRY_NONE;
+  struct pyheap_error *error = dominators_find(&walked, reach->owners);
+  if (error) {
+    free(bytes);
+    return error;
+  }
+  reach->bytes = bytes;
+  add_up(reach, reach->owners, reach->bytes);
+  return NULL;
+}
+
 struct pyheap_reach_totals
 pyheap_reach_totals(const struct pyheap_reach *reach) {
   return reach->totals;
@@ -169,7 +207,7 @@ bool pyheap_reach_share(const struct pyheap_reach *reach, pyheap_node node,
   uint32_t number =
       node < pyheap_node_count(walk->heap) ? walk->numbers[node] : 0;
 
-  if (!number || number == WALK_LEFT_OUT)
+  if (!number || number > walk->count || !reach->bytes)
     return false;
   uint32_t owner = reach->owners[number];
   *ret = (struct pyheap_share){

@@ -270,6 +270,12 @@ static enum command_status add_operand(struct session *session,
 
   if (error)
     return session_error(session, error);
+  if (answer->options->detail)
+    error = pyheap_reach_divide(reach);
+  if (error) {
+    pyheap_reach_destroy(reach);
+    return session_error(session, error);
+  }
   answer->totals = pyheap_reach_totals(reach);
   uint64_t size = pyheap_size(heap, node);
   answer->size += size;
