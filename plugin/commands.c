@@ -174,6 +174,26 @@ const struct command commands[] = {
         .run = sizeof_run,
     },
     {
+        .name = "retained",
+        .operands = "[ADDRESS]",
+        .brief = "Tell which objects hold the memory, each alone.",
+        .help =
+            "An object holds another alone when every way to it goes through\n"
+            "it: if the one went away, the other would be freed.  So each\n"
+            "object has its place below the one that holds it, and the sizes\n"
+            "below an object are parts of its own.  Objects of one type at one\n"
+            "place are one row.  In the uppermost rows is what no single object\n"
+            "holds: roots such as running frames, objects that several of them\n"
+            "refer to, and such that C code holds.\n"
+            "With ADDRESS, below that object, and what holds it itself.\n"
+            "\n"
+            "Examples:\n"
+            "  muppy retained -depth 6\n"
+            "  muppy retained 0x7f3c5a2b1c40",
+        .options = retained_options,
+        .run = retained_run,
+    },
+    {
         .name = "cycles",
         .operands = "[ADDRESS]",
         .brief = "Find reference cycles, and garbage that waits for a collection.",

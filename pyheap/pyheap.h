@@ -561,6 +561,34 @@ pyheap_reach_divide(struct pyheap_reach *reach);
 bool pyheap_reach_share(const struct pyheap_reach *reach, pyheap_node node,
                         struct pyheap_share *ret);
 
+/** Of each node the one that holds it alone: its dominator, the last node that
+ * every way from outside goes through before it.  Ways begin at the roots, and
+ * at objects that something unseen holds. */
+struct pyheap_dominators;
+
+/**
+ * Finds the dominators of the whole heap.
+ * @param[out] ret Destroy it before anything changes the heap's numbers.
+ * Takes some 45 bytes a node while it works, and 32 later.
+ */
+PYHEAP_MUST_CHECK struct pyheap_error *
+pyheap_dominators_create(struct pyheap *heap, struct pyheap_dominators **ret);
+void pyheap_dominators_destroy(struct pyheap_dominators *dominators);
+/** @param[out] ret PYHEAP_NO_NODE: no single node holds it.
+ * False for garbage, which nothing alive leads to, and for dicts of interned
+ * strings. */
+bool pyheap_dominator(const struct pyheap_dominators *dominators,
+                      pyheap_node node, pyheap_node *ret);
+/** Bytes of a node and all that it holds, which would be freed if it went away;
+ * 0 where there is no dominator.  PYHEAP_NO_NODE: of everything. */
+uint64_t pyheap_retained(const struct pyheap_dominators *dominators,
+                         pyheap_node node);
+/** The nodes whose dominator is NODE; PYHEAP_NO_NODE: those that have none.
+ * Valid as long as the dominators are. */
+const pyheap_node *
+pyheap_dominated(const struct pyheap_dominators *dominators, pyheap_node node,
+                 size_t *count);
+
 /* Cycles ------------------------------------------------------------------- */
 
 /** The reference cycles of a heap. */

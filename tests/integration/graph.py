@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What is asked of the graph of references, against graphs of known shape
 (fixtures/graphs.py): sizes with all that is reached, what is held alone, cycles
-and garbage, and pictures for Graphviz."""
+and garbage, and pictures for Graphviz.  Pympler's own answers are compared where
+MUPPY_PYMPLER names the directory to import it from."""
 import json
 import os
 import re
@@ -278,6 +279,60 @@ def test_tree_in_file(graphs, directory):
                  written.startswith("dict %#x" % where), written)
 
 
+def retained_rows(said):
+    """The rows of retained as (retained, flat, count, object)."""
+    rows = []
+    for line in said.splitlines():
+        cells = [cell.strip() for cell in line.split(" | ", 3)]
+        if len(cells) == 4 and cells[0].isdigit():
+            rows.append([int(cell) for cell in cells[:3]] + [cells[3]])
+    return rows
+
+
+def test_retained(graphs):
+    """The dominators of the whole heap agree with what sizeof finds out about a
+    part of it, and with the truth."""
+    held = graphs.about("held")[0]["held"]
+    for case in graphs.about("case"):
+        if len(case["roots"]) > 1:
+            continue
+        said = graphs.ask("retained", "-bytes", case["roots"][0])
+        row = retained_rows(said)[0]
+        graphs.check("retained: what only %s holds" % case["case"],
+                     row[0] == case["retained"], "%s\n%s" % (case, said))
+    top, right, bottom = graphs.about("diamond")[-1]["diamond"]
+    said = graphs.ask("retained", bottom)
+    graphs.check("retained: two ways lead to one dominator",
+                 re.search("held by:\n  list %#x .*\n  dict %#x" % (top, held), said), said)
+    said = graphs.ask("retained", "-bytes", "-min", "0", top)
+    rows = retained_rows(said)
+    # The two sides and the bottom are three lists that it alone holds.
+    graphs.check("retained: below it", rows[1][2:] == [3, "+-list"], said)
+    said = graphs.ask("retained", "-bytes", "-limit", "2", "-depth", "1", held)
+    rows = retained_rows(said)
+    graphs.check("retained: parts are no more than the whole",
+                 sum(row[0] for row in rows if row[3].startswith("+-"))
+                 + rows[0][1] == rows[0][0], said)
+    garbage = next(cycle for cycle in graphs.about("cycle") if cycle["garbage"])
+    said = graphs.ask("retained", garbage["members"][0], check=False)
+    graphs.check("retained: garbage", "is garbage" in said, said)
+
+
+def test_all_retained(graphs, directory):
+    """The uppermost rows are the whole heap, but for garbage and the index of
+    interned strings."""
+    said = graphs.ask("retained", "-bytes", "-depth", "1", "-limit", "unlimited",
+                      "-min", "0")
+    total = sum(row[0] for row in retained_rows(said))
+    path = os.path.join(directory, "heap.jsonl")
+    graphs.ask("export", "-format", "jsonl", "-output", path)
+    with open(path, encoding="utf-8") as file:
+        everything = sum(json.loads(line)["size"] for line in file)
+    os.unlink(path)
+    graphs.check("retained: of everything", 0.9 * everything < total < everything,
+                 "%d of %d" % (total, everything))
+
+
 def test_refusals(graphs):
     root = graphs.about("case")[0]["roots"][0]
     said = graphs.ask("sizeof", root + 1, check=False)
@@ -293,6 +348,8 @@ def test(graphs, directory):
     test_parts(graphs)
     test_detail(graphs)
     test_refusals(graphs)
+    test_retained(graphs)
+    test_all_retained(graphs, directory)
     test_list_of_cycles(graphs)
     test_selected_cycles(graphs)
     test_cycles_through(graphs, graphs.about("cycle"))
