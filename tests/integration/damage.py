@@ -144,6 +144,12 @@ def test_truncated(results, core, directory):
                           % (status, said[-300:]))
 
 
+def total_of(summary):
+    """How many objects a summary has."""
+    found = re.search(r"^ *total \| +(\d+)", summary, re.M)
+    return int(found.group(1)) if found else 0
+
+
 def test_lost_notes(results, python, core, directory):
     """What a core cut at its end lacks first, or one without notes."""
     size = os.path.getsize(core.path)
@@ -169,10 +175,13 @@ def test_lost_notes(results, python, core, directory):
         if file.read(17)[16] != 2:  # ET_EXEC
             results.skip("no notes, the program", "it has no fixed addresses")
             return
-    total = ask(core.path, ["summary"])[1].split("\n")[-2]
+    total = total_of(ask(core.path, ["summary"])[1])
     said = common.run([common.MUPPY, "--core=" + path, "--exe=" + python, "summary"])
-    results.check("no notes, the program", total in said.stdout,
-                  total + said.stdout[-500:])
+    # The notes tell of the registers: what C functions alone refer to is not
+    # found without.
+    results.check("no notes, the program",
+                  total - 5 <= total_of(said.stdout) <= total,
+                  "%d %s" % (total, said.stdout[-500:]))
 
 
 def test_random(results, options, core, directory):
