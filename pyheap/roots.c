@@ -330,20 +330,36 @@ static bool is_immortal_type(const struct pyheap *heap, uint64_t address) {
          !object_is_gc(heap, &object) && heap_refcount(heap, address) < 0;
 }
 
+/** Where in the runtime its main interpreter begins, which is the last of it from
+ * 3.11 on and tells itself what it refers to. */
+static uint64_t end_of_own_runtime(const struct pyheap *heap) {
+  uint64_t end = heap->runtime + (uint64_t)SIZEOF(heap->layout, pyruntimestate);
+  for (size_t i = 0; i < heap->root_count; i++) {
+    const struct root *root = &heap->roots[i];
+    if (root->kind == PYHEAP_ROOT_INTERPRETER && root->address < end &&
+        root->address > heap->runtime)
+      end = root->address;
+  }
+  return end;
+}
+
 /** C variables of the program and its libraries: words that are addresses of
- * objects.  Bytes of static objects themselves, whose references are known, are
- * passed over. */
+ * objects.  The runtime is one: it holds the handlers of signals from 3.12 on
+ * (pycore_signal.h).  Bytes of static objects themselves, whose references are
+ * known, are passed over. */
 static void scan_static(struct visit *visit,
                         const struct memory_static *area) {
   const struct pyheap *heap = visit->heap;
   uint64_t runtime_end =
       heap->runtime + (uint64_t)SIZEOF(heap->layout, pyruntimestate);
+  uint64_t interpreter = end_of_own_runtime(heap);
   uint64_t address = area->start;
 
   while (address + 8 <= area->end) {
     uint64_t available = 0;
     const uint8_t *bytes = memory_available(&heap->memory, address, &available);
-    if (address >= heap->runtime && address < runtime_end) {
+    bool in_runtime = address >= heap->runtime && address < runtime_end;
+    if (in_runtime && address >= interpreter) {
       address = runtime_end;
       continue;
     }
@@ -354,7 +370,8 @@ static void scan_static(struct visit *visit,
     if (heap_is_marked(heap, address)) {
       struct object object;
       const char *why;
-      visit_named(visit, address, PYHEAP_OWNED, "static object");
+      if (!in_runtime)
+        visit_named(visit, address, PYHEAP_OWNED, "static object");
       if (object_load(heap, address, &object, &why)) {
         uint64_t start, end;
         object_extent(heap, &object, &start, &end);

@@ -95,6 +95,17 @@ def test_core(results, title, python, core, tally):
     return answered and "\nproblem" not in info
 
 
+def test_handler(results, title, python, core):
+    """What holds the handler of a signal: a variable of the interpreter's C."""
+    reader = common.CommandLine()
+    said = reader.ask(["objects", "OnSignal"], core=core, exe=python)
+    found = re.search(r"0x[0-9a-f]+", said)
+    if results.check(title + ": handler of a signal", found, said):
+        said = reader.ask(["refs", found.group()], core=core, exe=python)
+        results.check(title + ": what holds the handler of a signal",
+                      "static memory" in said, said)
+
+
 def test_python(results, python, options):
     chance = random.Random(options.seed)
     tally = Tally(python)
@@ -105,6 +116,8 @@ def test_python(results, python, options):
             try:
                 core = take_core(python, directory, chance.randrange(1 << 30),
                                  chance.random() * 0.7)
+                if at == 0:
+                    test_handler(results, title, python, core)
                 if not test_core(results, title, python, core, tally) and \
                         options.keep:
                     shutil.move(core, os.path.join(
