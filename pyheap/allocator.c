@@ -86,6 +86,37 @@ bool allocator_blocks(struct pyheap *heap, allocator_block_fn *fn,
   return !search.canceled;
 }
 
+/** The bytes of a block of glibc's malloc(), whose size is before it, with three
+ * flags; the next one's tells whether it is in use (malloc/malloc.c, struct
+ * malloc_chunk). */
+static uint64_t malloc_block_size(const struct pyheap *heap, uint64_t start) {
+  enum {
+    HEADER = 16,
+    PREVIOUS_IN_USE = 1,
+    MAPPED = 2,
+    FLAGS = 7,
+    PAGE = 4096
+  };
+  const uint8_t *word = heap_memory(heap, start - 8, 8);
+  uint64_t size = word ? load_u64(word) & ~(uint64_t)FLAGS : 0;
+  if (start % 16 || size < 32 || size % 16 ||
+      !heap_memory(heap, start - HEADER, size))
+    return 0;
+  if (load_u64(word) & MAPPED)
+    return (start - HEADER) % PAGE || size % PAGE ? 0 : size - HEADER;
+  const uint8_t *next = heap_memory(heap, start - HEADER + size, HEADER);
+  return next && load_u64(next + 8) & PREVIOUS_IN_USE ? size - 8 : 0;
+}
+
+uint64_t allocator_block_size(const struct pyheap *heap, uint64_t start) {
+  const struct memory_range *range = memory_range_at(&heap->memory, start);
+  uint64_t size;
+  if (!range || start % 16 || (range->flags & MEMORY_FILE))
+    return 0;
+  return pymalloc_block_at(heap, start, &size) ? size
+                                               : malloc_block_size(heap, start);
+}
+
 /** The debug allocator's prefix: the size, then which allocator it was and
  * bytes that nobody may write (Objects/obmalloc.c, _PyMem_DebugRawAlloc). */
 static uint64_t debug_prefix(const uint8_t *block) {

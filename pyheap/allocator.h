@@ -26,6 +26,13 @@ void pymalloc_scan_range(struct pyheap *heap, uint64_t start, uint64_t end,
 void mimalloc_scan_range(struct pyheap *heap, uint64_t start, uint64_t end,
                          allocator_block_fn *fn, void *context);
 
+/** The small-object allocator's block that begins at START. */
+bool pymalloc_block_at(const struct pyheap *heap, uint64_t start,
+                       uint64_t *size);
+/** The bytes from START on of the block that begins there, of the small-object
+ * allocator or of the C library's malloc(); 0 when there is none. */
+uint64_t allocator_block_size(const struct pyheap *heap, uint64_t start);
+
 /** The object that is in the block, behind what its type and the debug
  * allocator put before it; 0 when it looks like none. */
 uint64_t allocator_object_in(const struct pyheap *heap, uint64_t start,

@@ -4,7 +4,9 @@
 #include "c_stack.h"
 
 #include <stdlib.h>
-#include <string.h>
+
+#include "allocator.h"
+#include "marks.h"
 
 const struct memory_stack *c_stack_at(const struct pyheap *heap,
                                       uint64_t address) {
@@ -16,10 +18,16 @@ const struct memory_stack *c_stack_at(const struct pyheap *heap,
 
 /* References -------------------------------------------------------------- */
 
+enum {
+  LIMIT_BLOCKS = 1 << 16,  /**< Blocks that a stack points to. */
+  LIMIT_BYTES = 256 << 20, /**< Of all of them. */
+};
+
 /** Where an object's address was found. */
 struct find {
   uint64_t target;
-  uint64_t offset; /**< From the stack pointer on; IN_REGISTER. */
+  uint64_t block;  /**< That holds it, 0: the stack itself. */
+  uint64_t offset; /**< Of the word on the stack; IN_REGISTER. */
 };
 
 static const uint64_t IN_REGISTER = UINT64_MAX;
@@ -30,18 +38,8 @@ struct finds {
   bool out_of_memory;
 };
 
-static int compare_finds(const void *a, const void *b) {
-  const struct find *left = a, *right = b;
-  if (left->target != right->target)
-    return left->target < right->target ? -1 : 1;
-  return left->offset < right->offset ? -1 : left->offset > right->offset;
-}
-
-/** Immortal objects are left out: what refers to them is of no interest. */
-static void find_word(struct finds *finds, const struct pyheap *heap,
-                      uint64_t word, uint64_t offset) {
-  if (!word || !heap_is_object(heap, word) || heap_refcount(heap, word) < 0)
-    return;
+/** Appends a find; out of memory is noted. */
+static void add_find(struct finds *finds, struct find find) {
   if (!(finds->count & (finds->count - 1))) {
     struct find *grown = reallocarray(
         finds->list, finds->count ? 2 * finds->count : 1, sizeof *grown);
@@ -50,38 +48,96 @@ static void find_word(struct finds *finds, const struct pyheap *heap,
       return;
     finds->list = grown;
   }
-  finds->list[finds->count++] = (struct find){word, offset};
+  finds->list[finds->count++] = find;
+}
+
+static int compare_finds(const void *a, const void *b) {
+  const struct find *left = a, *right = b;
+  if (left->target != right->target)
+    return left->target < right->target ? -1 : 1;
+  if (left->block != right->block)
+    return left->block < right->block ? -1 : 1;
+  return left->offset < right->offset ? -1 : left->offset > right->offset;
+}
+
+/** Immortal objects are left out: what refers to them is of no interest. */
+static bool is_of_interest(const struct pyheap *heap, uint64_t word) {
+  return word && heap_is_object(heap, word) && heap_refcount(heap, word) >= 0;
+}
+
+/** A word on the stack: the address of an object, or of a block. */
+static void find_word(struct finds *finds, struct finds *blocks,
+                      const struct pyheap *heap, uint64_t word,
+                      uint64_t offset) {
+  if (is_of_interest(heap, word))
+    add_find(finds, (struct find){word, 0, offset});
+  /* Where an object begins, or what the collector keeps before it. */
+  else if (word && blocks->count < LIMIT_BLOCKS && !mark_any(heap, word, 24) &&
+           allocator_block_size(heap, word))
+    add_find(blocks, (struct find){word, 0, offset});
+}
+
+static void find_all(struct finds *finds, struct finds *blocks,
+                     const struct pyheap *heap,
+                     const struct memory_stack *stack) {
+  uint64_t size = stack->end - stack->start;
+  const uint8_t *bytes = memory_at(&heap->memory, stack->start, size);
+  size_t count = sizeof stack->registers / sizeof *stack->registers;
+
+  for (uint64_t at = 0; bytes && at + 8 <= size && !finds->out_of_memory;
+       at += 8)
+    find_word(finds, blocks, heap, load_u64(bytes + at), at);
+  for (size_t i = 0; i < count; i++)
+    find_word(finds, blocks, heap, stack->registers[i], IN_REGISTER);
+}
+
+/** Looks into the blocks, once into each. */
+static void search_blocks(struct finds *finds, struct finds *blocks,
+                          const struct pyheap *heap) {
+  uint64_t left = LIMIT_BYTES;
+  if (blocks->count)
+    qsort(blocks->list, blocks->count, sizeof *blocks->list, compare_finds);
+  for (size_t i = 0; i < blocks->count && !finds->out_of_memory; i++) {
+    uint64_t block = blocks->list[i].target;
+    uint64_t size = allocator_block_size(heap, block);
+    const uint8_t *bytes = heap_memory(heap, block, size);
+    if (!bytes || size > left || (i && block == blocks->list[i - 1].target))
+      continue;
+    left -= size;
+    for (uint64_t at = 0; at + 8 <= size && !finds->out_of_memory; at += 8)
+      if (is_of_interest(heap, load_u64(bytes + at)))
+        add_find(finds, (struct find){load_u64(bytes + at), block,
+                                      blocks->list[i].offset});
+  }
+}
+
+/** Tells a find, unless it is on the stack again. */
+static void tell_find(struct visit *visit, const struct find *find,
+                      const struct find *before) {
+  if (before && !find->block && !before->block &&
+      find->target == before->target)
+    return;
+  if (find->offset == IN_REGISTER)
+    visit_named(visit, find->target, PYHEAP_PROBABLE, "register");
+  else
+    visit_reference(visit, find->target, PYHEAP_PROBABLE, PYHEAP_NAME_OFFSET,
+                    find->offset);
 }
 
 void c_stack_visit(struct visit *visit, const struct memory_stack *stack) {
-  const struct pyheap *heap = visit->heap;
-  uint64_t size = stack->end - stack->start;
-  const uint8_t *bytes = memory_at(&heap->memory, stack->start, size);
-  struct finds finds = {0};
+  struct finds finds = {0}, blocks = {0};
 
-  for (uint64_t at = 0; bytes && at + 8 <= size && !finds.out_of_memory;
-       at += 8)
-    find_word(&finds, heap, load_u64(bytes + at), at);
-  for (size_t i = 0; i < sizeof stack->registers / sizeof *stack->registers &&
-                     !finds.out_of_memory;
-       i++)
-    find_word(&finds, heap, stack->registers[i], IN_REGISTER);
-  if (finds.out_of_memory && visit->problems)
+  find_all(&finds, &blocks, visit->heap, stack);
+  search_blocks(&finds, &blocks, visit->heap);
+  if ((finds.out_of_memory || blocks.out_of_memory) && visit->problems)
     problems_add(visit->problems, "C stacks too large to be searched",
                  stack->start, 1);
   if (finds.count)
     qsort(finds.list, finds.count, sizeof *finds.list, compare_finds);
-  for (size_t i = 0; i < finds.count; i++) {
-    const struct find *find = &finds.list[i];
-    if (i && find->target == find[-1].target)
-      continue;
-    if (find->offset == IN_REGISTER)
-      visit_named(visit, find->target, PYHEAP_PROBABLE, "register");
-    else
-      visit_reference(visit, find->target, PYHEAP_PROBABLE, PYHEAP_NAME_OFFSET,
-                      find->offset);
-  }
+  for (size_t i = 0; i < finds.count; i++)
+    tell_find(visit, &finds.list[i], i ? &finds.list[i - 1] : NULL);
   free(finds.list);
+  free(blocks.list);
 }
 
 /* The collector's lists --------------------------------------------------- */

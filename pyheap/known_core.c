@@ -73,8 +73,16 @@ void visit_structseq(struct visit *visit, const struct object *object) {
               length, PYHEAP_VISITED);
 }
 
+bool set_is_being_made(const struct pyheap *heap, const struct object *object) {
+  const struct layout *layout = heap_layout(heap);
+  return !FIELD(layout, object, PySetObject, table) &&
+         !FIELD(layout, object, PySetObject, mask);
+}
+
 void visit_set(struct visit *visit, const struct object *object) {
   const struct layout *layout = visit_layout(visit);
+  if (set_is_being_made(visit_heap(visit), object))
+    return;
   uint64_t table = FIELD(layout, object, PySetObject, table);
   uint64_t slots = FIELD(layout, object, PySetObject, mask) + 1;
   uint64_t stride = SIZEOF(layout, setentry);
@@ -355,7 +363,8 @@ uint64_t set_size(const struct pyheap *heap, const struct object *object) {
   const struct layout *layout = heap_layout(heap);
   uint64_t size = object_basicsize(object);
   uint64_t table = FIELD(layout, object, PySetObject, table);
-  if (table != object->address + OFFSET(layout, PySetObject, smalltable))
+  if (!set_is_being_made(heap, object) &&
+      table != object->address + OFFSET(layout, PySetObject, smalltable))
     size += (FIELD(layout, object, PySetObject, mask) + 1) *
             SIZEOF(layout, setentry);
   return size;

@@ -13,6 +13,9 @@ void visit_list(struct visit *visit, const struct object *object);
 void visit_tuple(struct visit *visit, const struct object *object);
 /** A named tuple in C (PyStructSequence): may have more items than len(). */
 void visit_structseq(struct visit *visit, const struct object *object);
+/** Whether a set was allocated and no more, by a thread that was stopped
+ * there (Objects/setobject.c, make_new_set). */
+bool set_is_being_made(const struct pyheap *heap, const struct object *object);
 void visit_set(struct visit *visit, const struct object *object);
 void visit_type(struct visit *visit, const struct object *object);
 void visit_capsule(struct visit *visit, const struct object *object);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "heap.h"
+#include "known_core.h"
 #include "instance.h"
 #include "text.h"
 
@@ -256,7 +257,8 @@ static bool is_plausible(const struct pyheap *heap, const struct object *object,
            is_table(heap, FIELD(layout, object, PyListObject, ob_item), count,
                     8);
   case KIND_SET:
-    return is_table(heap, FIELD(layout, object, PySetObject, table),
+    return set_is_being_made(heap, object) ||
+           is_table(heap, FIELD(layout, object, PySetObject, table),
                     FIELD(layout, object, PySetObject, mask) + 1,
                     (uint64_t)SIZEOF(layout, setentry));
   case KIND_BYTEARRAY:
