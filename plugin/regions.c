@@ -18,6 +18,10 @@
  * "info auxv" says where the program starts, and so which file is the program:
  *
  *     9    AT_ENTRY             Entry point of program         0x60a790
+ *
+ * and where the bytes are by which it is known again:
+ *
+ *     25   AT_RANDOM            Address of 16 random bytes     0x7ffd3b0c0a59
  */
 #include "config.h"
 
@@ -167,15 +171,16 @@ static bool parse_mapping(char *line, struct mapping *ret) {
   return true;
 }
 
-static bool parse_entry(const char *line, uint64_t *ret) {
-  const char *mark = strstr(line, " AT_ENTRY ");
+/** The value of the line of "info auxv" that is about NAME, " AT_ENTRY ". */
+static bool parse_auxv(const char *line, const char *name, uint64_t *ret) {
+  const char *mark = strstr(line, name);
   const char *value = mark ? strrchr(mark, ' ') : NULL;
 
   return value && sscanf(value, " 0x%" SCNx64, ret) == 1;
 }
 
 static bool take_text(char *text, struct sections *sections,
-                      struct mappings *mappings, uint64_t *entry) {
+                      struct mappings *mappings, struct regions *regions) {
   struct mapping mapping;
   struct section section;
   bool complete = true, in_core = false;
@@ -188,8 +193,8 @@ static bool take_text(char *text, struct sections *sections,
       complete = add_section(sections, &section);
     else if (parse_mapping(line, &mapping))
       complete = add_mapping(mappings, &mapping);
-    else
-      parse_entry(line, entry);
+    else if (!parse_auxv(line, " AT_ENTRY ", &regions->entry))
+      parse_auxv(line, " AT_RANDOM ", &regions->random);
   }
   return complete;
 }
@@ -327,7 +332,7 @@ static int compare_sections(const void *a, const void *b) {
 static bool take_regions(struct regions *regions, char *text, bool core) {
   struct sections sections = {0};
   struct mappings mappings = {0};
-  bool complete = take_text(text, &sections, &mappings, &regions->entry);
+  bool complete = take_text(text, &sections, &mappings, regions);
 
   if (mappings.count)
     qsort(mappings.items, mappings.count, sizeof *mappings.items,

@@ -15,6 +15,7 @@ struct regions {
   struct pyheap_region *items; /**< Ascending, disjoint. */
   size_t count;
   uint64_t entry; /**< Where the program starts; 0: gdb does not tell. */
+  uint64_t random; /**< AT_RANDOM; 0: gdb does not tell. */
 };
 
 /**

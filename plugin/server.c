@@ -271,6 +271,7 @@ static bool take_regions(struct server *server) {
   target->regions = server->regions.items;
   target->region_count = server->regions.count;
   target->entry = server->regions.entry;
+  target->random = server->regions.random;
   if (server->regions.count > 0)
     return true;
   session_fail(session, COMMAND_TARGET,

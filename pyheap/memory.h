@@ -75,6 +75,7 @@ struct memory {
   size_t static_count;
 
   uint64_t entry;          /**< AT_ENTRY, 0 when unknown. */
+  uint64_t random;         /**< AT_RANDOM, 0 when unknown. */
   pid_t pid;
   pid_t *threads;          /**< Kernel ids of the threads. */
   size_t thread_count;
@@ -178,6 +179,12 @@ const char *memory_string(const struct memory *memory, uint64_t address,
 /** The file mapped at ADDRESS, or NULL. */
 const struct memory_file *memory_file_at(const struct memory *memory,
                                          uint64_t address);
+
+/** The build-id of the file whose mappings ADDRESS is in, or which is the last
+ * before it (a file's zeroed memory follows its mappings); NULL when it cannot be
+ * read. */
+const uint8_t *memory_build_id(const struct memory *memory, uint64_t address,
+                               size_t *size);
 
 /** Fills statics[] from the ELF headers of the mapped files.  After the memory
  * was opened. */

@@ -162,6 +162,8 @@ static void read_auxv(struct memory *memory, const uint8_t *note, size_t size) {
     memcpy(pair, note + at, sizeof pair);
     if (pair[0] == AT_ENTRY)
       memory->entry = pair[1];
+    else if (pair[0] == AT_RANDOM)
+      memory->random = pair[1];
   }
 }
 

@@ -393,3 +393,22 @@ struct pyheap_error *memory_find_statics(struct memory *memory) {
   make_statics_disjoint(memory);
   return NULL;
 }
+
+const uint8_t *memory_build_id(const struct memory *memory, uint64_t address,
+                               size_t *size) {
+  const struct memory_file *file = NULL, *first = NULL;
+
+  for (size_t i = 0; i < memory->file_count; i++)
+    if (memory->files[i].start <= address &&
+        (!file || memory->files[i].start > file->start))
+      file = &memory->files[i];
+  for (size_t i = 0; file && i < memory->file_count; i++)
+    if (memory->files[i].offset == 0 && memory->files[i].start <= address &&
+        strcmp(memory->files[i].path, file->path) == 0 &&
+        (!first || memory->files[i].start > first->start))
+      first = &memory->files[i];
+  struct image image = {0};
+  if (first)
+    image.bytes = memory_available(memory, first->start, &image.size);
+  return image.bytes ? image_build_id(&image, size) : NULL;
+}

@@ -408,6 +408,8 @@ static void read_entry(struct memory *memory, pid_t pid) {
   while (fd >= 0 && read(fd, pair, sizeof pair) == (ssize_t)sizeof pair)
     if (pair[0] == AT_ENTRY)
       memory->entry = pair[1];
+    else if (pair[0] == AT_RANDOM)
+      memory->random = pair[1];
 }
 
 /** A thread whose /proc shows the memory: the first one's does not any more

@@ -151,6 +151,7 @@ struct pyheap_error *memory_open_remote(struct memory *memory,
 
   memory->pid = target->pid;
   memory->entry = target->entry;
+  memory->random = target->random;
   for (size_t i = 0; i < target->region_count; i++)
     if (is_usable(&target->regions[i]))
       remote.total += first_length(&target->regions[i]);

@@ -112,6 +112,7 @@ struct pyheap_target {
   const struct pyheap_region *regions; /**< What the reader can read. */
   size_t region_count;
   uint64_t entry; /**< With regions: where the program starts, 0: unknown. */
+  uint64_t random; /**< With regions: AT_RANDOM of the program, 0: unknown. */
   unsigned threads;  /**< 0: as many as there are processors. */
 };
 
