@@ -40,6 +40,7 @@ enum pyheap_error_code {
   PYHEAP_ERROR_NO_OBJECT,   /**< An address at which no object starts. */
   PYHEAP_ERROR_LIMIT,       /**< A named limit was reached. */
   PYHEAP_ERROR_CANCELED,    /**< The caller asked to stop. */
+  PYHEAP_ERROR_NOT_SNAPSHOT, /**< The file is no snapshot that can be read. */
 };
 
 struct pyheap_error {

@@ -87,11 +87,9 @@ static void say_digits(struct words *words, const uint8_t *digits,
     words_say(words, "%09u", groups[--used - 1]);
 }
 
-/** The digits of an int, 30 bits each; NULL when they cannot be read (or are
- * none). */
-static const uint8_t *int_digits(const struct pyheap *heap,
-                                 const struct object *object, uint64_t *count,
-                                 bool *negative) {
+const uint8_t *int_digits(const struct pyheap *heap,
+                          const struct object *object, uint64_t *count,
+                          bool *negative) {
   const struct layout *layout = heap->layout;
   int32_t tag = OFFSET(layout, PyLongObject, lv_tag);
 

@@ -18,6 +18,11 @@ void say_code(struct words *words, const struct pyheap *heap,
 /** The same for a frame, with the line that runs: a PyFrameObject up to 3.10, a
  * _PyInterpreterFrame later. */
 void say_frame(struct words *words, const struct pyheap *heap, uint64_t frame);
+/** The digits of an int, 30 bits in 4 bytes each, the lowest first; NULL when
+ * they cannot be read, or are none as in 0. */
+const uint8_t *int_digits(const struct pyheap *heap,
+                          const struct object *object, uint64_t *count,
+                          bool *negative);
 /** An int of 32 bits; false when it is larger or negative. */
 bool int_value(const struct pyheap *heap, const struct object *object,
                uint32_t *ret);
