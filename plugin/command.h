@@ -61,6 +61,8 @@ struct session {
   const uint64_t *evaluated;
   size_t evaluated_count;
   size_t evaluated_used;
+  struct tracks *tracks; /**< What the commands "track …" keep; or NULL. */
+  bool restarted; /**< A process that served this gdb before has ended. */
 };
 
 enum option_kind {
@@ -88,15 +90,22 @@ struct command {
   const char *help;      /**< Paragraphs, with an example; no trailing newline. */
   const struct command_option *options; /**< Up to a NULL name. */
   enum command_status (*run)(struct session *session, int argc, char **argv);
+  /** Of a prefix such as "track", which then has neither options nor `run`: the
+   * commands behind it, up to a NULL name.  These have none of their own. */
+  const struct command *subcommands;
+  const char *prefix; /**< Of a subcommand: the name of what it is behind. */
 };
 
 /** The table; name NULL behind the last. */
 extern const struct command commands[];
 
-/** The command of that name or unambiguous start of it; NULL with the session's
- * message set. */
-const struct command *command_find(struct session *session, const char *name);
-/** Runs argv[0] with its arguments.  On failure session->message says why. */
+/** The command that the first of the COUNT words names, by an unambiguous start
+ * too, or the subcommand that the first two do; *USED is how many words that
+ * took.  NULL with the session's message set. */
+const struct command *command_find(struct session *session, int count,
+                                   char **words, int *used);
+/** Runs argv[0] (and argv[1], a subcommand) with its arguments.  On failure
+ * session->message says why. */
 enum command_status command_run(struct session *session, int argc, char **argv);
 
 /** The heap, opened on first use; NULL with the session's message set. */

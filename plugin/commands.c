@@ -10,6 +10,10 @@
 #include "plugin/session.h"
 #include "plugin/type_match.h"
 
+enum {
+  PREFIX = 32, /**< Bytes for a command's name. */
+};
+
 const struct command commands[] = {
     {
         .name = "info",
@@ -255,12 +259,16 @@ const struct command commands[] = {
     {0},
 };
 
-const struct command *command_find(struct session *session, const char *name) {
+/** The row of TABLE that NAME is or begins.  BEFORE is what stands before the
+ * name in messages: "track " for its subcommands. */
+static const struct command *find_in(struct session *session,
+                                     const struct command *table,
+                                     const char *before, const char *name) {
   const struct command *found = NULL, *nearest = NULL;
   size_t length = strlen(name), distance = 3;
   bool several = false;
 
-  for (const struct command *command = commands; command->name; command++) {
+  for (const struct command *command = table; command->name; command++) {
     if (strcmp(command->name, name) == 0)
       return command;
     size_t edits = edit_distance(name, command->name, 2);
@@ -275,18 +283,34 @@ const struct command *command_find(struct session *session, const char *name) {
   }
   if (found && !several)
     return found;
+  const char *see = *before ? " " : "";
   if (several)
     session_fail(session, COMMAND_USAGE,
-                 "'%s' is the start of more than one command; see muppy help",
-                 name);
+                 "'%s%s' is the start of more than one command; see muppy "
+                 "help%s%s",
+                 before, name, see, before);
   else if (nearest)
     session_fail(session, COMMAND_USAGE,
-                 "there is no command '%s'; did you mean '%s'?", name,
-                 nearest->name);
+                 "there is no command '%s%s'; did you mean '%s%s'?", before,
+                 name, before, nearest->name);
   else
     session_fail(session, COMMAND_USAGE,
-                 "there is no command '%s'; see muppy help", name);
+                 "there is no command '%s%s'; see muppy help%s%s", before, name,
+                 see, before);
   return NULL;
+}
+
+const struct command *command_find(struct session *session, int count,
+                                   char **words, int *used) {
+  const struct command *command = find_in(session, commands, "", words[0]);
+  char before[PREFIX];
+
+  *used = 1;
+  if (!command || !command->subcommands || count < 2 || words[1][0] == '-')
+    return command;
+  *used = 2;
+  snprintf(before, sizeof before, "%s ", command->name);
+  return find_in(session, command->subcommands, before, words[1]);
 }
 
 /** Whether help is asked for, in any of its spellings. */
@@ -310,6 +334,18 @@ static void say_incomplete(struct session *session) {
           session->gdb ? session->out : stderr);
 }
 
+/** A prefix is no command by itself. */
+static enum command_status refuse_prefix(struct session *session,
+                                         const struct command *command) {
+  cleanup_buffer struct buffer names = {0};
+
+  for (const struct command *row = command->subcommands; row->name; row++)
+    buffer_format(&names, "%s%s", names.length ? ", " : "", row->name);
+  return session_fail(session, COMMAND_USAGE,
+                      "%s: which of %s? See muppy help %s", command->name,
+                      buffer_string(&names), command->name);
+}
+
 enum command_status command_run(struct session *session, int argc,
                                 char **argv) {
   free(session->message);
@@ -320,16 +356,23 @@ enum command_status command_run(struct session *session, int argc,
   if (argc < 1)
     return session_fail(session, COMMAND_USAGE,
                         "which command? See muppy help");
-  const struct command *command = command_find(session, argv[0]);
+  int used;
+  const struct command *command = command_find(session, argc, argv, &used);
   if (!command)
     return COMMAND_USAGE;
   if (asks_help(argc, argv)) {
     help_command(session->out, command, session->gdb);
     return COMMAND_OK;
   }
+  if (command->subcommands)
+    return refuse_prefix(session, command);
   /* Messages name the command in full. */
-  argv[0] = (char *)command->name;
-  enum command_status status = command->run(session, argc, argv);
+  char name[2 * PREFIX];
+  snprintf(name, sizeof name, "%s%s%s", command->prefix ? command->prefix : "",
+           command->prefix ? " " : "", command->name);
+  argv += used - 1;
+  argv[0] = name;
+  enum command_status status = command->run(session, argc - used + 1, argv);
   if (status == COMMAND_OK && command->run != info_run)
     say_incomplete(session);
   return status;

@@ -117,8 +117,9 @@ static void write_load(FILE *out, const char *reader) {
   end_definition(out, "_muppy_load");
 }
 
-/** Collects the request: "_muppy_begin COMMAND COUNT", then COUNT times
- * "_muppy_add ARGUMENT", then "_muppy_end COUNT".  Errors are hidden there;
+/** Collects the request: "_muppy_begin COMMAND COUNT", for a command behind a
+ * prefix "_muppy_behind SUBCOMMAND", then COUNT times "_muppy_add ARGUMENT",
+ * then "_muppy_end COUNT".  Errors are hidden there;
  * $_muppy_lost then is not 0. */
 static void write_collect(FILE *out, const char *program) {
   begin_definition(out, "_muppy_begin");
@@ -140,6 +141,11 @@ static void write_collect(FILE *out, const char *program) {
           "  set $_muppy_sent = 0\n" HUSH,
           GDB_FD_REQUEST, ITEM_TEXT);
   end_definition(out, "_muppy_begin");
+
+  begin_definition(out, "_muppy_behind");
+  fprintf(out, "  append binary value /proc/self/fd/%d `%c$arg0`\n" HUSH,
+          GDB_FD_REQUEST, ITEM_TEXT);
+  end_definition(out, "_muppy_behind");
 
   begin_definition(out, "_muppy_add");
   fprintf(out,
@@ -242,22 +248,45 @@ static void write_run(FILE *out) {
   end_definition(out, "_muppy_run");
 }
 
+/** A command, or one that stands behind a prefix. */
 static void write_command(FILE *out, const struct command *command) {
+  const char *prefix = command->prefix;
+
   fprintf(out,
           "if 1\n"
-          "define muppy %s\n"
+          "define muppy %s%s%s\n"
           "  _muppy_load\n"
-          "  " ASIDE "_muppy_begin %s $argc\n"
+          "  " ASIDE "_muppy_begin %s $argc\n",
+          prefix ? prefix : "", prefix ? " " : "", command->name,
+          prefix ? prefix : command->name);
+  if (prefix)
+    fprintf(out, "  " ASIDE "_muppy_behind %s\n", command->name);
+  fprintf(out,
           "  while $_muppy_left\n"
           "    eval \"" ASIDE "_muppy_add $arg%%d\", $_muppy_i\n"
           "  end\n"
           "  _muppy_run $argc\n"
           "end\n"
           "end\n"
-          "document muppy %s\n",
-          command->name, command->name, command->name);
+          "document muppy %s%s%s\n",
+          prefix ? prefix : "", prefix ? " " : "", command->name);
   help_command(out, command, true);
   fputs("end\n\n", out);
+}
+
+/** gdb itself lists what stands behind a prefix, with a line each. */
+static void write_prefix(FILE *out, const struct command *command) {
+  fprintf(out,
+          "define-prefix muppy %s\n"
+          "document muppy %s\n"
+          "%s\n"
+          "Usage: muppy %s COMMAND [OPTION]...\n"
+          "\n%s\n"
+          "end\n\n",
+          command->name, command->name, command->brief, command->name,
+          command->help);
+  for (const struct command *row = command->subcommands; row->name; row++)
+    write_command(out, row);
 }
 
 int gdb_script_write(FILE *out, const char *reader, const char *program) {
@@ -273,6 +302,9 @@ int gdb_script_write(FILE *out, const char *reader, const char *program) {
   write_send(out);
   write_run(out);
   for (const struct command *command = commands; command->name; command++)
-    write_command(out, command);
+    if (command->subcommands)
+      write_prefix(out, command);
+    else
+      write_command(out, command);
   return COMMAND_OK;
 }

@@ -32,10 +32,24 @@ void help_option_list(FILE *out, const struct command_option *options,
   }
 }
 
+/** Those that stand behind a prefix. */
+static void help_subcommands(FILE *out, const struct command *command) {
+  fprintf(out, "Usage: muppy %s COMMAND [OPTION]...\n\nCommands:\n",
+          command->name);
+  for (const struct command *row = command->subcommands; row->name; row++)
+    fprintf(out, "  %s %-6s  %s\n", row->prefix, row->name, row->brief);
+  fprintf(out, "\n%s\n", command->help);
+}
+
 void help_command(FILE *out, const struct command *command, bool gdb) {
   fprintf(out, "%s\n", command->brief);
-  fprintf(out, "Usage: muppy %s%s%s%s\n", command->name,
-          command->options->name ? " [OPTION]..." : "",
+  if (command->subcommands) {
+    help_subcommands(out, command);
+    return;
+  }
+  fprintf(out, "Usage: muppy %s%s%s%s%s%s\n",
+          command->prefix ? command->prefix : "", command->prefix ? " " : "",
+          command->name, command->options->name ? " [OPTION]..." : "",
           *command->operands ? " " : "", command->operands);
   if (command->options->name) {
     fputs("\nOptions:\n", out);
@@ -47,7 +61,8 @@ void help_command(FILE *out, const struct command *command, bool gdb) {
 
 void help_list(FILE *out) {
   for (const struct command *command = commands; command->name; command++)
-    fprintf(out, "  %-9s %-9s  %s\n", command->name, command->operands,
+    fprintf(out, "  %-9s %-11s  %s\n", command->name,
+            command->subcommands ? "COMMAND" : command->operands,
             command->brief);
 }
 
@@ -64,8 +79,9 @@ enum command_status help_run(struct session *session, int argc, char **argv) {
     fputs("\nmuppy help COMMAND tells more about one of them.\n", session->out);
     return COMMAND_OK;
   }
-  for (int i = 1; i <= operands; i++) {
-    const struct command *command = command_find(session, argv[i]);
+  for (int i = 1, used; i <= operands; i += used) {
+    const struct command *command =
+        command_find(session, operands - i + 1, argv + i, &used);
     if (!command)
       return COMMAND_USAGE;
     help_command(session->out, command, session->gdb);
