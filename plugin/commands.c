@@ -14,6 +14,88 @@ enum {
   PREFIX = 32, /**< Bytes for a command's name. */
 };
 
+static const struct command track_commands[] = {
+    {
+        .prefix = "track",
+        .name = "start",
+        .operands = "",
+        .brief = "Remember the objects that there are now, to compare with.",
+        .help =
+            "What was remembered before is forgotten.  The numbers are the\n"
+            "debuggee's alone: nothing runs in it, and nothing is added.\n"
+            "\n"
+            "Example:\n"
+            "  muppy track start\n"
+            "  continue\n"
+            "  muppy track diff",
+        .options = track_start_options,
+        .run = track_start_run,
+    },
+    {
+        .prefix = "track",
+        .name = "diff",
+        .operands = "[NAME [NAME]]",
+        .brief = "Tell what changed since the last diff, or since the start.",
+        .help =
+            "With the NAME of a moment that track store remembered, tells what\n"
+            "changed since then, and with two of them, what changed between\n"
+            "these.  \"start\" is the moment of track start, and \"last\" that "
+            "of\n"
+            "the last diff with what is now.  -objects lists every object that\n"
+            "is new, gone, or has another size, as muppy diff does.\n"
+            "\n"
+            "Examples:\n"
+            "  muppy track diff\n"
+            "  muppy track diff -objects -type app.models.Session\n"
+            "  muppy track diff start",
+        .options = track_diff_options,
+        .run = track_diff_run,
+    },
+    {
+        .prefix = "track",
+        .name = "store",
+        .operands = "NAME",
+        .brief = "Remember the objects that there are now under a name.",
+        .help = "Example:\n"
+                "  muppy track store before-upload",
+        .options = track_store_options,
+        .run = track_store_run,
+    },
+    {
+        .prefix = "track",
+        .name = "list",
+        .operands = "",
+        .brief = "List the moments that are remembered.",
+        .help = "Memory is what a moment takes in the helper program.\n"
+                "\n"
+                "Example:\n"
+                "  muppy track list",
+        .options = track_list_options,
+        .run = track_list_run,
+    },
+    {
+        .prefix = "track",
+        .name = "delete",
+        .operands = "NAME...",
+        .brief = "Forget moments that track store remembered.",
+        .help = "Example:\n"
+                "  muppy track delete before-upload",
+        .options = track_delete_options,
+        .run = track_delete_run,
+    },
+    {
+        .prefix = "track",
+        .name = "stop",
+        .operands = "",
+        .brief = "Forget all moments, and give their memory back.",
+        .help = "Example:\n"
+                "  muppy track stop",
+        .options = track_stop_options,
+        .run = track_stop_run,
+    },
+    {0},
+};
+
 const struct command commands[] = {
     {
         .name = "info",
@@ -246,6 +328,52 @@ const struct command commands[] = {
             "  muppy export -output heap.jsonl",
         .options = export_options,
         .run = export_run,
+    },
+    {
+        .name = "save",
+        .operands = "FILE",
+        .brief = "Save a snapshot of every object, for diff.",
+        .help =
+            "The snapshot holds address, type, size and reference count of\n"
+            "every object and what refers to it, but no values, and of which\n"
+            "process it is.  It is compact: ten to twenty bytes an object.\n"
+            "\n"
+            "Example:\n"
+            "  muppy save monday.muppy",
+        .options = save_options,
+        .run = save_run,
+    },
+    {
+        .name = "diff",
+        .operands = "FILE [FILE]",
+        .brief = "Tell what changed since a snapshot, or between two.",
+        .help =
+            "Each FILE is a snapshot (see muppy save) or a core file.  One is\n"
+            "compared with the program that is being looked at, two are\n"
+            "compared with each other.  The table has what there is more, or\n"
+            "less, of each type.\n"
+            "\n"
+            "Two moments of one process are compared object by object: what\n"
+            "has the same address and type is the same object, for objects do\n"
+            "not move.  A str, bytes, int, float or tuple is another one when\n"
+            "its value is another, and so is an object of another type.\n"
+            "-objects lists which ones are new, gone, grown or shrunk.  Two\n"
+            "processes are compared by type only; the answer says so.\n"
+            "\n"
+            "Examples:\n"
+            "  muppy diff monday.muppy\n"
+            "  muppy diff monday.muppy tuesday.core -objects",
+        .options = diff_options,
+        .run = diff_run,
+    },
+    {
+        .name = "track",
+        .operands = "",
+        .brief = "Follow how the objects change while the program runs.",
+        .help =
+            "Moments are remembered by the helper program of this gdb, as long\n"
+            "as that lives; muppy save keeps one for longer.",
+        .subcommands = track_commands,
     },
     {
         .name = "help",

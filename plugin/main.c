@@ -31,6 +31,7 @@ struct arguments {
   bool help;
   bool version;
   const char *gdb_socket;
+  bool restarted;
   bool gdb_script;
   const char *reader;
   const char *program;
@@ -60,6 +61,8 @@ static const struct command_option options[] = {
 static const struct command_option internal_options[] = {
     {"gdb-socket", "FD", "Serve gdb over the descriptor FD.", OPTION_TEXT,
      offsetof(struct arguments, gdb_socket)},
+    {"restarted", NULL, "One that served this gdb before has ended.",
+     OPTION_FLAG, offsetof(struct arguments, restarted)},
     {"gdb-script", NULL, "Write the user commands that gdb loads.", OPTION_FLAG,
      offsetof(struct arguments, gdb_script)},
     {"reader", "FILE", "The muppy.so that the script loads.", OPTION_TEXT,
@@ -255,6 +258,7 @@ static int serve(struct session *session, const struct arguments *arguments) {
                                           "descriptor",
                                           arguments->gdb_socket));
   session->gdb = true;
+  session->restarted = arguments->restarted;
   return server_main((int)fd, session);
 }
 
@@ -299,6 +303,7 @@ int main(int argc, char **argv) {
   struct session session = {.out = stdout};
   int status = run(&session, argc, argv);
 
+  tracks_destroy(session.tracks);
   session_close(&session);
   if (fflush(stdout) && status == COMMAND_OK) {
     perror("muppy: cannot write the answer");

@@ -35,8 +35,7 @@ static enum command_status fail_exists(struct session *session,
                       "%s exists already; -force overwrites it", path);
 }
 
-/** gdb passes arguments as they are typed: "~/x" is for us to expand. */
-static char *expand_home(const struct session *session, const char *path) {
+char *path_expand(const struct session *session, const char *path) {
   const char *home = getenv("HOME");
   struct buffer text = {0};
 
@@ -128,7 +127,7 @@ enum command_status output_open(struct session *session, const char *path,
     *ret = (struct output){.file = session->out, .width = session->width};
     return COMMAND_OK;
   }
-  output.path = expand_home(session, path);
+  output.path = path_expand(session, path);
   bool exists = stat(output.path, &existing) == 0;
   if (exists && S_ISREG(existing.st_mode) && !force) {
     status = fail_exists(session, output.path);

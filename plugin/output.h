@@ -30,6 +30,10 @@ enum command_status output_open(struct session *session, const char *path,
 enum command_status output_close(struct session *session, struct output *output,
                                  enum command_status status);
 
+/** A path as the user typed it, to be opened: gdb passes arguments on as they
+ * are, so "~/x" is for us to expand there.  free() it. */
+char *path_expand(const struct session *session, const char *path);
+
 /** The two options of every command that has them; TYPE is its struct with the
  * members `const char *output` and `bool force`. */
 #define OUTPUT_OPTIONS(type)                                                   \

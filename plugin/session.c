@@ -45,6 +45,7 @@ static enum command_status error_status(enum pyheap_error_code code) {
   case PYHEAP_ERROR_MISMATCH:
   case PYHEAP_ERROR_NOT_PYTHON:
   case PYHEAP_ERROR_VERSION:
+  case PYHEAP_ERROR_NOT_SNAPSHOT:
     return COMMAND_TARGET;
   default:
     return COMMAND_FAILED;

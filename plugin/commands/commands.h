@@ -25,8 +25,20 @@ COMMAND(sizeof)
 COMMAND(retained)
 COMMAND(cycles)
 COMMAND(export)
+COMMAND(save)
+COMMAND(diff)
+COMMAND(track_start)
+COMMAND(track_diff)
+COMMAND(track_store)
+COMMAND(track_list)
+COMMAND(track_delete)
+COMMAND(track_stop)
 COMMAND(help)
 #undef COMMAND
+
+/** track.c: what session->tracks points to; NULL is fine. */
+struct tracks;
+void tracks_destroy(struct tracks *tracks);
 
 /** Usage, options and text of one command. */
 void help_command(FILE *out, const struct command *command, bool gdb);

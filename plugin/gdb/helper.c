@@ -27,6 +27,7 @@ enum {
 };
 
 static int helper_fd = -1;
+static bool was_started; /**< A helper, in this gdb. */
 static int window_fd = -1;
 static void *window = MAP_FAILED;
 
@@ -164,7 +165,10 @@ static bool prepare_attributes(posix_spawnattr_t *attributes) {
 
 static int spawn(const char *program, int socket, pid_t *pid) {
   char option[32];
-  char *arguments[] = {(char *)program, option, NULL};
+  /* What commands leave in a helper for those that follow ends with it, which
+   * the next one is to know. */
+  char *arguments[] = {(char *)program, option,
+                       was_started ? (char *)"--restarted" : NULL, NULL};
   posix_spawn_file_actions_t files;
   posix_spawnattr_t attributes;
   int error = ENOMEM;
@@ -236,6 +240,7 @@ const char *helper_start(const char *program) {
     snprintf(problem, sizeof problem,
              "the helper program %.400s cannot be started: %s", program,
              strerror(errno));
+  was_started |= helper_fd >= 0;
   restore_limit(&limit);
   return helper_fd < 0 ? problem : NULL;
 }

@@ -136,6 +136,16 @@ const char *format_size_short(char buffer[SIZE_TEXT], uint64_t bytes) {
   return buffer;
 }
 
+const char *format_change(char buffer[SIZE_TEXT], int64_t bytes) {
+  uint64_t size = bytes < 0 ? -(uint64_t)bytes : (uint64_t)bytes;
+  char text[SIZE_TEXT];
+
+  format_size(text, size);
+  snprintf(buffer, SIZE_TEXT, "%s%.20s", bytes < 0 ? "-" : bytes ? "+" : "",
+           text + strspn(text, " "));
+  return buffer;
+}
+
 char *put_decimal(char *to, uint64_t value) {
   char digits[20];
   size_t count = 0;

@@ -33,6 +33,10 @@ const char *format_size(char buffer[SIZE_TEXT], uint64_t bytes);
 /** The same for running text: "12 B", "953.30 KB". */
 const char *format_size_short(char buffer[SIZE_TEXT], uint64_t bytes);
 
+/** How much more or less: "+12     B", "-953.30 KB", "0     B"; a column of them
+ * aligns, too, when it is aligned right. */
+const char *format_change(char buffer[SIZE_TEXT], int64_t bytes);
+
 /** The digits of VALUE at TO, not terminated; returns their end.  At most 20,
  * and 16 in hexadecimal. */
 char *put_decimal(char *to, uint64_t value);
