@@ -19,7 +19,6 @@
 set -u
 
 here=$(cd "$(dirname "$0")" && pwd)
-source=$(dirname "$here")
 build=${MUPPY_BUILD:-$PWD}
 cache=${MUPPY_MATRIX_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/gdb-muppy}
 logs=$cache/logs
@@ -223,9 +222,6 @@ while read -r name place program versions origin options <&3; do
   fi
 done 3<"$here/matrix_interpreters.txt"
 
-if [ $action = probe ]; then
-  sh "$source/pyheap/layout/earlier_3_14.sh" "$layouts"
-fi
 if [ $action = test ]; then
   column -t -s "$(printf '\t')" "$table"
 fi
