@@ -20,7 +20,7 @@ static void say_place(struct words *words, const struct pyheap *heap,
   words_say(words, ":%d)", line);
 }
 
-static int first_line(const struct pyheap *heap, const struct object *code) {
+int code_first_line(const struct pyheap *heap, const struct object *code) {
   int32_t offset = OFFSET(heap->layout, PyCodeObject, co_firstlineno);
   return (int32_t)(uint32_t)object_field(code, offset);
 }
@@ -36,7 +36,7 @@ static void say_code_name(struct words *words, const struct pyheap *heap,
 void say_code(struct words *words, const struct pyheap *heap,
                      const struct object *code) {
   say_code_name(words, heap, code);
-  say_place(words, heap, code, first_line(heap, code));
+  say_place(words, heap, code, code_first_line(heap, code));
 }
 
 /** A varint of 6 bits a byte, the lowest first (Objects/locations.md, 3.11). */
@@ -117,7 +117,7 @@ static int frame_object_line(const struct pyheap *heap,
   const uint8_t *at = heap_memory(
       heap, frame + (uint64_t)OFFSET(layout, PyFrameObject, f_lasti), 4);
   int lasti = at ? (int32_t)load_u32(at) : -1;
-  int line = first_line(heap, code);
+  int line = code_first_line(heap, code);
   if (lasti < 0)
     return line;
   /* From 3.10 on it counts instructions of 2 bytes. */
@@ -128,7 +128,7 @@ static int frame_object_line(const struct pyheap *heap,
 static int frame_line(const struct pyheap *heap, const struct object *code,
                       uint64_t frame) {
   const struct layout *layout = heap->layout;
-  int line = first_line(heap, code);
+  int line = code_first_line(heap, code);
   int32_t offset = OFFSET(layout, _PyInterpreterFrame, prev_instr);
   if (offset < 0)
     offset = OFFSET(layout, _PyInterpreterFrame, instr_ptr);
@@ -145,7 +145,7 @@ static int frame_line(const struct pyheap *heap, const struct object *code,
 
 /** The code of a frame; the lowest bits of a 3.14 stack reference are flags
  * (pycore_stackref.h). */
-static uint64_t frame_code(const struct pyheap *heap, uint64_t frame) {
+uint64_t frame_code(const struct pyheap *heap, uint64_t frame) {
   const struct layout *layout = heap->layout;
   int32_t offset = OFFSET(layout, _PyInterpreterFrame, f_code);
   if (heap_has_frame_objects(heap))

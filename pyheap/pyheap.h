@@ -502,6 +502,35 @@ pyheap_order_selected(struct pyheap *heap,
                       enum pyheap_order order, bool ascending, uint64_t limit,
                       pyheap_node **ret, size_t *count);
 
+/** How finely pyheap_group_selected() tells objects apart. */
+enum pyheap_detail {
+  PYHEAP_DETAIL_TYPE = 1, /**< By type. */
+  /** Also functions by name, "function (app.views.index)", modules by name, dicts,
+   * lists and sets by length, "dict, len=3", frame objects by name and first line
+   * of their code; not those of subclasses. */
+  PYHEAP_DETAIL_NAME,
+  PYHEAP_DETAIL_PLACE, /**< Frame objects by file, too. */
+};
+
+/** Objects of one kind. */
+struct pyheap_group {
+  uint32_t type; /**< Of one of them at least. */
+  char *name;    /**< Printable; NULL: the type's. */
+  uint64_t count, bytes;
+};
+
+/**
+ * Counts the selected objects by kind.
+ * @param[out] ret Array of *COUNT groups, unsorted; two may have one name.
+ * pyheap_groups_destroy() it.
+ */
+PYHEAP_MUST_CHECK struct pyheap_error *
+pyheap_group_selected(struct pyheap *heap,
+                      const struct pyheap_selection *selection,
+                      enum pyheap_detail detail, struct pyheap_group **ret,
+                      size_t *count);
+void pyheap_groups_destroy(struct pyheap_group *groups, size_t count);
+
 /** The first selected object from NODE on, or PYHEAP_NO_NODE. */
 static inline pyheap_node
 pyheap_next_selected(const struct pyheap_selection *selection,

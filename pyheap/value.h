@@ -23,6 +23,10 @@ void say_frame(struct words *words, const struct pyheap *heap, uint64_t frame);
 const uint8_t *int_digits(const struct pyheap *heap,
                           const struct object *object, uint64_t *count,
                           bool *negative);
+/** The code object that such a frame runs, or 0. */
+uint64_t frame_code(const struct pyheap *heap, uint64_t frame);
+/** co_firstlineno */
+int code_first_line(const struct pyheap *heap, const struct object *code);
 /** An int of 32 bits; false when it is larger or negative. */
 bool int_value(const struct pyheap *heap, const struct object *object,
                uint32_t *ret);

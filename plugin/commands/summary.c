@@ -25,6 +25,7 @@ struct summary {
   uint64_t limit;
   int sort;
   bool ascending;
+  int detail; /**< Levels above PYHEAP_DETAIL_TYPE. */
   struct select_options select;
   const char *output;
   bool force;
@@ -38,13 +39,17 @@ const struct command_option summary_options[] = {
      offsetof(struct summary, sort)},
     {"ascending", NULL, "Smallest first, or names from A to Z.", OPTION_FLAG,
      offsetof(struct summary, ascending)},
+    {"detail", "1|2|3",
+     "Tell objects apart by type (default); functions and modules by name,\n"
+     "dicts, lists and sets by length, frames by function; frames by file.",
+     OPTION_CHOICE, offsetof(struct summary, detail)},
     SELECT_TYPE_OPTION(summary, select),
     SELECT_OPTIONS(summary, select),
     OUTPUT_OPTIONS(struct summary),
     {0},
 };
 
-/** A line of the table: all types of one name. */
+/** A line of the table: all objects of one name. */
 struct line {
   const char *name;
   uint64_t count;
@@ -107,7 +112,7 @@ static void add_line(struct table *table, const struct line *line) {
 }
 
 static void print_lines(FILE *out, int width, const struct line *lines,
-                        size_t count, uint64_t limit) {
+                        size_t count, uint64_t limit, const char *what) {
   static const struct table_column columns[] = {
       {"types", ALIGN_RIGHT, 2, 16, CUT_START},
       {"# objects", ALIGN_RIGHT, 2, 0, CUT_END},
@@ -128,8 +133,8 @@ static void print_lines(FILE *out, int width, const struct line *lines,
     }
   }
   if (count > limit) {
-    snprintf(title, sizeof title, ELLIPSIS " %" PRIu64 " more type%s",
-             count - limit, count - limit == 1 ? "" : "s");
+    snprintf(title, sizeof title, ELLIPSIS " %" PRIu64 " more %s%s",
+             count - limit, what, count - limit == 1 ? "" : "s");
     rest.name = title;
     add_line(table, &rest);
   }
@@ -140,64 +145,113 @@ static void print_lines(FILE *out, int width, const struct line *lines,
   table_destroy(table);
 }
 
+/** What is counted: the names of the lines are those of types, or of groups. */
+struct lines {
+  struct line *list;
+  size_t count;
+  struct pyheap_group *groups;
+  size_t group_count;
+};
+
+static void lines_deinit(struct lines *lines) {
+  free(lines->list);
+  pyheap_groups_destroy(lines->groups, lines->group_count);
+}
+
+static void add_rows(struct lines *lines, const struct pyheap *heap,
+                     const struct pyheap_summary_row *rows, size_t count) {
+  lines->list = must_alloc(count * sizeof *lines->list);
+  lines->count = count;
+  for (size_t i = 0; i < count; i++)
+    lines->list[i] = (struct line){
+        .name = pyheap_type(heap, rows[i].type)->name,
+        .count = rows[i].count,
+        .bytes = rows[i].bytes,
+    };
+}
+
 /** The objects of a set that the library has counted, or counts more quickly
  * than it selects. */
 static enum command_status count_set(struct session *session,
                                      enum pyheap_set set,
-                                     struct pyheap_summary_row **rows,
-                                     size_t *count) {
+                                     struct lines *lines) {
   enum command_status status;
+  struct pyheap_summary_row *rows;
+  size_t count;
   struct pyheap *heap = session_open(session, &status);
 
   if (!heap)
     return status;
-  struct pyheap_error *error = pyheap_summarize(heap, set, rows, count);
+  struct pyheap_error *error = pyheap_summarize(heap, set, &rows, &count);
   session_done(session);
-  return error ? session_error(session, error) : COMMAND_OK;
+  if (error)
+    return session_error(session, error);
+  add_rows(lines, heap, rows, count);
+  free(rows);
+  return COMMAND_OK;
 }
 
-/** The objects by type: *ROWS is to be freed. */
-static enum command_status count_types(struct session *session,
-                                       const struct select_options *select,
-                                       struct pyheap_summary_row **rows,
-                                       size_t *count) {
+static enum command_status
+group_selected(struct session *session, enum pyheap_detail detail,
+               const struct pyheap_selection *selection, struct lines *lines) {
+  struct pyheap *heap = session->heap;
+  struct pyheap_error *error = pyheap_group_selected(
+      heap, selection, detail, &lines->groups, &lines->group_count);
+
+  session_done(session);
+  if (error)
+    return session_error(session, error);
+  lines->count = lines->group_count;
+  lines->list = must_alloc(lines->count * sizeof *lines->list);
+  for (size_t i = 0; i < lines->count; i++) {
+    const struct pyheap_group *group = &lines->groups[i];
+    lines->list[i] = (struct line){
+        .name =
+            group->name ? group->name : pyheap_type(heap, group->type)->name,
+        .count = group->count,
+        .bytes = group->bytes,
+    };
+  }
+  return COMMAND_OK;
+}
+
+static enum command_status count_objects(struct session *session,
+                                         const struct summary *summary,
+                                         struct lines *lines) {
   enum command_status status;
   struct pyheap_selection selection;
 
-  if (!select_is_given(select))
-    return count_set(session, PYHEAP_REACHABLE, rows, count);
-  if (select_is_tracked(select))
-    return count_set(session, PYHEAP_TRACKED, rows, count);
-  if (!select_objects(session, select, &selection, &status))
+  if (!summary->detail && !select_is_given(&summary->select))
+    return count_set(session, PYHEAP_REACHABLE, lines);
+  if (!summary->detail && select_is_tracked(&summary->select))
+    return count_set(session, PYHEAP_TRACKED, lines);
+  struct pyheap *heap =
+      select_objects(session, &summary->select, &selection, &status);
+  if (!heap)
     return status;
-  *rows = selection.rows;
-  *count = selection.row_count;
-  selection.rows = NULL;
+  if (summary->detail)
+    status = group_selected(session, PYHEAP_DETAIL_TYPE + summary->detail,
+                            &selection, lines);
+  else
+    add_rows(lines, heap, selection.rows, selection.row_count);
   pyheap_selection_deinit(&selection);
-  return COMMAND_OK;
+  return status;
 }
 
 static enum command_status run(struct session *session, struct summary *summary,
                                const struct output *output) {
-  struct pyheap_summary_row *rows;
-  size_t count;
-  enum command_status status =
-      count_types(session, &summary->select, &rows, &count);
+  struct lines lines = {0};
+  enum command_status status = count_objects(session, summary, &lines);
 
-  if (status != COMMAND_OK)
-    return status;
-  struct line *lines = must_alloc(count * sizeof *lines);
-  for (size_t i = 0; i < count; i++)
-    lines[i] =
-        (struct line){.name = pyheap_type(session->heap, rows[i].type)->name,
-                      .count = rows[i].count,
-                      .bytes = rows[i].bytes};
-  free(rows);
-  count = merge(lines, count);
-  qsort_r(lines, count, sizeof *lines, compare_lines, summary);
-  print_lines(output->file, output->width, lines, count, summary->limit);
-  free(lines);
-  return COMMAND_OK;
+  if (status == COMMAND_OK) {
+    lines.count = merge(lines.list, lines.count);
+    qsort_r(lines.list, lines.count, sizeof *lines.list, compare_lines,
+            summary);
+    print_lines(output->file, output->width, lines.list, lines.count,
+                summary->limit, summary->detail ? "line" : "type");
+  }
+  lines_deinit(&lines);
+  return status;
 }
 
 enum command_status summary_run(struct session *session, int argc,

@@ -17,6 +17,7 @@ static const char *const questions[][ARGUMENTS] = {
     {"objects", "-min-length", "1", "-sort", "length", "-limit", "200"},
     {"objects", "-generation", "2", "-min-refcount", "2", "-count"},
     {"objects", "-roots"},
+    {"summary", "-detail", "3", "-limit", "unlimited"},
     {"export"},
     {"info"},
 };
