@@ -253,7 +253,11 @@ static struct pyheap_error *name_bin(const struct grouping *grouping,
     break;
   case BY_FUNCTION:
     words_say(&words, "function (");
-    say_name(&words, heap, bin->a);
+    /* Without one, __module__ is None. */
+    if (bin->a)
+      say_name(&words, heap, bin->a);
+    else
+      words_say(&words, "None");
     words_say(&words, ".");
     say_name(&words, heap, bin->b);
     words_say(&words, ")");

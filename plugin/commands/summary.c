@@ -173,8 +173,7 @@ static void add_rows(struct lines *lines, const struct pyheap *heap,
 /** The objects of a set that the library has counted, or counts more quickly
  * than it selects. */
 static enum command_status count_set(struct session *session,
-                                     enum pyheap_set set,
-                                     struct lines *lines) {
+                                     enum pyheap_set set, struct lines *lines) {
   enum command_status status;
   struct pyheap_summary_row *rows;
   size_t count;
