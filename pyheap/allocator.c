@@ -108,15 +108,6 @@ static uint64_t malloc_block_size(const struct pyheap *heap, uint64_t start) {
   return next && load_u64(next + 8) & PREVIOUS_IN_USE ? size - 8 : 0;
 }
 
-uint64_t allocator_block_size(const struct pyheap *heap, uint64_t start) {
-  const struct memory_range *range = memory_range_at(&heap->memory, start);
-  uint64_t size;
-  if (!range || start % 16 || (range->flags & MEMORY_FILE))
-    return 0;
-  return pymalloc_block_at(heap, start, &size) ? size
-                                               : malloc_block_size(heap, start);
-}
-
 /** The debug allocator's prefix: the size, then which allocator it was and
  * bytes that nobody may write (Objects/obmalloc.c, _PyMem_DebugRawAlloc). */
 static uint64_t debug_prefix(const uint8_t *block) {
@@ -125,6 +116,24 @@ static uint64_t debug_prefix(const uint8_t *block) {
                  memcmp(block + 9, fence, sizeof fence) == 0
              ? 16
              : 0;
+}
+
+uint64_t allocator_block_size(const struct pyheap *heap, uint64_t start) {
+  const struct memory_range *range = memory_range_at(&heap->memory, start);
+  uint64_t block, size;
+  if (!range || start % 16 || (range->flags & MEMORY_FILE))
+    return 0;
+  if (pymalloc_block_at(heap, start, &block, &size))
+    return block == start ? size : 0;
+  return malloc_block_size(heap, start);
+}
+
+bool allocator_contradicts(const struct pyheap *heap, uint64_t start) {
+  uint64_t block, size;
+  if (!pymalloc_block_at(heap, start, &block, &size))
+    return false;
+  const uint8_t *bytes = size < 32 ? NULL : heap_memory(heap, block, size);
+  return start != block + (bytes ? debug_prefix(bytes) : 0);
 }
 
 uint64_t allocator_object_in(const struct pyheap *heap, uint64_t start,

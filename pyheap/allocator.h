@@ -26,9 +26,13 @@ void pymalloc_scan_range(struct pyheap *heap, uint64_t start, uint64_t end,
 void mimalloc_scan_range(struct pyheap *heap, uint64_t start, uint64_t end,
                          allocator_block_fn *fn, void *context);
 
-/** The small-object allocator's block that begins at START. */
-bool pymalloc_block_at(const struct pyheap *heap, uint64_t start,
-                       uint64_t *size);
+/** The block of the small-object allocator that ADDRESS is in; false where that
+ * has none. */
+bool pymalloc_block_at(const struct pyheap *heap, uint64_t address,
+                       uint64_t *start, uint64_t *size);
+/** Whether an object whose memory begins at START would begin within a block of
+ * the small-object allocator: then it is none. */
+bool allocator_contradicts(const struct pyheap *heap, uint64_t start);
 /** The bytes from START on of the block that begins there, of the small-object
  * allocator or of the C library's malloc(); 0 when there is none. */
 uint64_t allocator_block_size(const struct pyheap *heap, uint64_t start);

@@ -65,15 +65,20 @@ static bool is_of_interest(const struct pyheap *heap, uint64_t word) {
   return word && heap_is_object(heap, word) && heap_refcount(heap, word) >= 0;
 }
 
+/** The size of the block at ADDRESS that is none of an object, before which 48
+ * bytes may be; else 0. */
+static uint64_t block_at(const struct pyheap *heap, uint64_t address) {
+  uint64_t size = address ? allocator_block_size(heap, address) : 0;
+  return mark_any(heap, address, size < 64 ? size : 64) ? 0 : size;
+}
+
 /** A word on the stack: the address of an object, or of a block. */
 static void find_word(struct finds *finds, struct finds *blocks,
                       const struct pyheap *heap, uint64_t word,
                       uint64_t offset) {
   if (is_of_interest(heap, word))
     add_find(finds, (struct find){word, 0, offset});
-  /* Where an object begins, or what the collector keeps before it. */
-  else if (word && blocks->count < LIMIT_BLOCKS && !mark_any(heap, word, 24) &&
-           allocator_block_size(heap, word))
+  else if (blocks->count < LIMIT_BLOCKS && block_at(heap, word))
     add_find(blocks, (struct find){word, 0, offset});
 }
 
@@ -99,9 +104,10 @@ static void search_blocks(struct finds *finds, struct finds *blocks,
     qsort(blocks->list, blocks->count, sizeof *blocks->list, compare_finds);
   for (size_t i = 0; i < blocks->count && !finds->out_of_memory; i++) {
     uint64_t block = blocks->list[i].target;
-    uint64_t size = allocator_block_size(heap, block);
+    uint64_t size = block_at(heap, block);
     const uint8_t *bytes = heap_memory(heap, block, size);
-    if (!bytes || size > left || (i && block == blocks->list[i - 1].target))
+    if (!size || !bytes || size > left ||
+        (i && block == blocks->list[i - 1].target))
       continue;
     left -= size;
     for (uint64_t at = 0; at + 8 <= size && !finds->out_of_memory; at += 8)

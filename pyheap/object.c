@@ -4,9 +4,10 @@
 
 #include <string.h>
 
+#include "allocator.h"
 #include "heap.h"
-#include "known_core.h"
 #include "instance.h"
+#include "known_core.h"
 #include "text.h"
 
 /* Memory ------------------------------------------------------------------ */
@@ -136,6 +137,11 @@ static bool is_linked(const struct pyheap *heap, const struct object *object) {
  * the interpreter point to some that are gone, where other data is now. */
 static bool is_whole(const struct pyheap *heap, const struct object *object) {
   struct text text;
+  uint64_t size, start, end;
+  object_extent(heap, object, &start, &end);
+  if (!object_measure(heap, object, &size) ||
+      allocator_contradicts(heap, start))
+    return false;
   if (object->type->flags & TPFLAGS_UNICODE_SUBCLASS)
     return text_open(heap, object->address, &text);
   return heap->layout->free_threaded || !object_is_tracked(heap, object) ||

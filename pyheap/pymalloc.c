@@ -88,17 +88,17 @@ static void tell_blocks(const struct pyheap *heap, const struct pool *pool,
       fn(context, pool->address + offset, pool->block_size);
 }
 
-bool pymalloc_block_at(const struct pyheap *heap, uint64_t start,
-                       uint64_t *size) {
+bool pymalloc_block_at(const struct pyheap *heap, uint64_t address,
+                       uint64_t *start, uint64_t *size) {
   uint64_t length = pool_size(heap);
-  uint64_t address = start & ~(length - 1);
-  uint64_t header = (uint64_t)SIZEOF(heap->layout, pool_header);
-  const uint8_t *bytes = heap_memory(heap, address, length);
+  uint64_t base = address & ~(length - 1);
+  uint64_t first = base + (uint64_t)SIZEOF(heap->layout, pool_header);
+  const uint8_t *bytes = heap_memory(heap, base, length);
   struct pool pool;
-  if (!bytes || !read_pool(heap, address, bytes, &pool) ||
-      start < address + header || start >= address + pool.carved ||
-      (start - address - header) % pool.block_size)
+  if (!bytes || !read_pool(heap, base, bytes, &pool) || address < first ||
+      address >= base + pool.carved)
     return false;
+  *start = address - (address - first) % pool.block_size;
   *size = pool.block_size;
   return true;
 }

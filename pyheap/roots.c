@@ -48,7 +48,6 @@ static const struct root_member interpreter_members[] = {
     MEMBER(PyInterpreterState, lazy_modules, "lazy modules"),
     MEMBER(PyInterpreterState, lazy_pending_submodules, "lazy submodules"),
     MEMBER(PyInterpreterState, str_replace_inf, "str for infinity"),
-    MEMBER(PyInterpreterState, objreduce, "object.__reduce__"),
     MEMBER(PyInterpreterState, generic_type, "typing.Generic"),
     MEMBER(PyInterpreterState, typevar_type, "typing.TypeVar"),
     MEMBER(PyInterpreterState, typevartuple_type, "typing.TypeVarTuple"),

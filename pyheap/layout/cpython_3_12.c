@@ -95,7 +95,6 @@ const struct layout layout_cpython_3_12 = {
         [FACT_PyInterpreterState__unicode_ids_array] = 267400,
         [FACT_PyInterpreterState__interned_strings] = 382936,
         [FACT_PyInterpreterState__str_replace_inf] = 382944,
-        [FACT_PyInterpreterState__objreduce] = 382952,
         [FACT_PyInterpreterState__generic_type] = 383048,
         [FACT_PyInterpreterState__typevar_type] = 383056,
         [FACT_PyInterpreterState__typevartuple_type] = 383064,

@@ -95,7 +95,6 @@ const struct layout layout_cpython_3_12_debug = {
         [FACT_PyInterpreterState__unicode_ids_array] = 267416,
         [FACT_PyInterpreterState__interned_strings] = 382952,
         [FACT_PyInterpreterState__str_replace_inf] = 382960,
-        [FACT_PyInterpreterState__objreduce] = 382968,
         [FACT_PyInterpreterState__generic_type] = 383064,
         [FACT_PyInterpreterState__typevar_type] = 383072,
         [FACT_PyInterpreterState__typevartuple_type] = 383080,

@@ -95,7 +95,6 @@ const struct layout layout_cpython_3_12_trace_refs = {
         [FACT_PyInterpreterState__unicode_ids_array] = 267440,
         [FACT_PyInterpreterState__interned_strings] = 382976,
         [FACT_PyInterpreterState__str_replace_inf] = 382984,
-        [FACT_PyInterpreterState__objreduce] = 382992,
         [FACT_PyInterpreterState__generic_type] = 383088,
         [FACT_PyInterpreterState__typevar_type] = 383096,
         [FACT_PyInterpreterState__typevartuple_type] = 383104,

@@ -94,7 +94,6 @@ const struct layout layout_cpython_3_13 = {
         [FACT_PyInterpreterState__unicode_ids_array] = 14544,
         [FACT_PyInterpreterState__interned_strings] = 194328,
         [FACT_PyInterpreterState__str_replace_inf] = 194336,
-        [FACT_PyInterpreterState__objreduce] = 194344,
         [FACT_PyInterpreterState__generic_type] = 194440,
         [FACT_PyInterpreterState__typevar_type] = 194448,
         [FACT_PyInterpreterState__typevartuple_type] = 194456,

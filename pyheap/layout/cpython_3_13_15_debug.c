@@ -93,7 +93,6 @@ const struct layout layout_cpython_3_13_15_debug = {
         [FACT_PyInterpreterState__unicode_ids_size] = 14552,
         [FACT_PyInterpreterState__unicode_ids_array] = 14560,
         [FACT_PyInterpreterState__interned_strings] = 194344,
-        [FACT_PyInterpreterState__objreduce] = 194360,
         [FACT_PyInterpreterState__generic_type] = 194456,
         [FACT_PyInterpreterState__typevar_type] = 194464,
         [FACT_PyInterpreterState__typevartuple_type] = 194472,

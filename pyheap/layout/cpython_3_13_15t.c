@@ -95,7 +95,6 @@ const struct layout layout_cpython_3_13_15t = {
         [FACT_PyInterpreterState__unicode_ids_size] = 17624,
         [FACT_PyInterpreterState__unicode_ids_array] = 17632,
         [FACT_PyInterpreterState__interned_strings] = 197416,
-        [FACT_PyInterpreterState__objreduce] = 197432,
         [FACT_PyInterpreterState__generic_type] = 197528,
         [FACT_PyInterpreterState__typevar_type] = 197536,
         [FACT_PyInterpreterState__typevartuple_type] = 197544,

@@ -95,7 +95,6 @@ const struct layout layout_cpython_3_13_15t_debug = {
         [FACT_PyInterpreterState__unicode_ids_size] = 17704,
         [FACT_PyInterpreterState__unicode_ids_array] = 17712,
         [FACT_PyInterpreterState__interned_strings] = 197496,
-        [FACT_PyInterpreterState__objreduce] = 197512,
         [FACT_PyInterpreterState__generic_type] = 197608,
         [FACT_PyInterpreterState__typevar_type] = 197616,
         [FACT_PyInterpreterState__typevartuple_type] = 197624,

@@ -93,7 +93,6 @@ const struct layout layout_cpython_3_13_5 = {
         [FACT_PyInterpreterState__unicode_ids_size] = 14536,
         [FACT_PyInterpreterState__unicode_ids_array] = 14544,
         [FACT_PyInterpreterState__interned_strings] = 194328,
-        [FACT_PyInterpreterState__objreduce] = 194344,
         [FACT_PyInterpreterState__generic_type] = 194440,
         [FACT_PyInterpreterState__typevar_type] = 194448,
         [FACT_PyInterpreterState__typevartuple_type] = 194456,

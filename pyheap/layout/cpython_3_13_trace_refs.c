@@ -93,7 +93,6 @@ const struct layout layout_cpython_3_13_trace_refs = {
         [FACT_PyInterpreterState__unicode_ids_size] = 14544,
         [FACT_PyInterpreterState__unicode_ids_array] = 14552,
         [FACT_PyInterpreterState__interned_strings] = 194336,
-        [FACT_PyInterpreterState__objreduce] = 194352,
         [FACT_PyInterpreterState__generic_type] = 194448,
         [FACT_PyInterpreterState__typevar_type] = 194456,
         [FACT_PyInterpreterState__typevartuple_type] = 194464,

@@ -92,7 +92,6 @@ const struct layout layout_cpython_3_14_0_debug = {
         [FACT_PyInterpreterState__unicode_ids_size] = 11776,
         [FACT_PyInterpreterState__unicode_ids_array] = 11784,
         [FACT_PyInterpreterState__interned_strings] = 224608,
-        [FACT_PyInterpreterState__objreduce] = 224616,
         [FACT_PyInterpreterState__generic_type] = 224712,
         [FACT_PyInterpreterState__typevar_type] = 224720,
         [FACT_PyInterpreterState__typevartuple_type] = 224728,

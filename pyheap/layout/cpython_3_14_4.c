@@ -92,7 +92,6 @@ const struct layout layout_cpython_3_14_4 = {
         [FACT_PyInterpreterState__unicode_ids_size] = 11768,
         [FACT_PyInterpreterState__unicode_ids_array] = 11776,
         [FACT_PyInterpreterState__interned_strings] = 224600,
-        [FACT_PyInterpreterState__objreduce] = 224608,
         [FACT_PyInterpreterState__generic_type] = 224704,
         [FACT_PyInterpreterState__typevar_type] = 224712,
         [FACT_PyInterpreterState__typevartuple_type] = 224720,

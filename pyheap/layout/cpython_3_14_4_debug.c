@@ -92,7 +92,6 @@ const struct layout layout_cpython_3_14_4_debug = {
         [FACT_PyInterpreterState__unicode_ids_size] = 11784,
         [FACT_PyInterpreterState__unicode_ids_array] = 11792,
         [FACT_PyInterpreterState__interned_strings] = 224616,
-        [FACT_PyInterpreterState__objreduce] = 224624,
         [FACT_PyInterpreterState__generic_type] = 224720,
         [FACT_PyInterpreterState__typevar_type] = 224728,
         [FACT_PyInterpreterState__typevartuple_type] = 224736,

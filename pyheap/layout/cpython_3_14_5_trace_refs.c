@@ -92,7 +92,6 @@ const struct layout layout_cpython_3_14_5_trace_refs = {
         [FACT_PyInterpreterState__unicode_ids_size] = 11800,
         [FACT_PyInterpreterState__unicode_ids_array] = 11808,
         [FACT_PyInterpreterState__interned_strings] = 224632,
-        [FACT_PyInterpreterState__objreduce] = 224640,
         [FACT_PyInterpreterState__generic_type] = 224736,
         [FACT_PyInterpreterState__typevar_type] = 224744,
         [FACT_PyInterpreterState__typevartuple_type] = 224752,

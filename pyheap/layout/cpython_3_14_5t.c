@@ -94,7 +94,6 @@ const struct layout layout_cpython_3_14_5t = {
         [FACT_PyInterpreterState__unicode_ids_size] = 17912,
         [FACT_PyInterpreterState__unicode_ids_array] = 17920,
         [FACT_PyInterpreterState__interned_strings] = 230752,
-        [FACT_PyInterpreterState__objreduce] = 230760,
         [FACT_PyInterpreterState__generic_type] = 230856,
         [FACT_PyInterpreterState__typevar_type] = 230864,
         [FACT_PyInterpreterState__typevartuple_type] = 230872,

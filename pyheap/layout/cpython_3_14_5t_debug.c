@@ -94,7 +94,6 @@ const struct layout layout_cpython_3_14_5t_debug = {
         [FACT_PyInterpreterState__unicode_ids_size] = 17928,
         [FACT_PyInterpreterState__unicode_ids_array] = 17936,
         [FACT_PyInterpreterState__interned_strings] = 230768,
-        [FACT_PyInterpreterState__objreduce] = 230776,
         [FACT_PyInterpreterState__generic_type] = 230872,
         [FACT_PyInterpreterState__typevar_type] = 230880,
         [FACT_PyInterpreterState__typevartuple_type] = 230888,

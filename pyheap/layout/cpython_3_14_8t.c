@@ -94,7 +94,6 @@ const struct layout layout_cpython_3_14_8t = {
         [FACT_PyInterpreterState__unicode_ids_size] = 17584,
         [FACT_PyInterpreterState__unicode_ids_array] = 17592,
         [FACT_PyInterpreterState__interned_strings] = 230424,
-        [FACT_PyInterpreterState__objreduce] = 230432,
         [FACT_PyInterpreterState__generic_type] = 230528,
         [FACT_PyInterpreterState__typevar_type] = 230536,
         [FACT_PyInterpreterState__typevartuple_type] = 230544,

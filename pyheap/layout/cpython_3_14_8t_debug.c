@@ -94,7 +94,6 @@ const struct layout layout_cpython_3_14_8t_debug = {
         [FACT_PyInterpreterState__unicode_ids_size] = 17608,
         [FACT_PyInterpreterState__unicode_ids_array] = 17616,
         [FACT_PyInterpreterState__interned_strings] = 230448,
-        [FACT_PyInterpreterState__objreduce] = 230456,
         [FACT_PyInterpreterState__generic_type] = 230552,
         [FACT_PyInterpreterState__typevar_type] = 230560,
         [FACT_PyInterpreterState__typevartuple_type] = 230568,

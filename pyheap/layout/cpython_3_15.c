@@ -91,7 +91,6 @@ const struct layout layout_cpython_3_15 = {
         [FACT_PyInterpreterState__unicode_ids_size] = 11800,
         [FACT_PyInterpreterState__unicode_ids_array] = 11808,
         [FACT_PyInterpreterState__interned_strings] = 224896,
-        [FACT_PyInterpreterState__objreduce] = 224904,
         [FACT_PyInterpreterState__generic_type] = 224912,
         [FACT_PyInterpreterState__typevar_type] = 224920,
         [FACT_PyInterpreterState__typevartuple_type] = 224928,

@@ -91,7 +91,6 @@ const struct layout layout_cpython_3_15_debug = {
         [FACT_PyInterpreterState__unicode_ids_size] = 11816,
         [FACT_PyInterpreterState__unicode_ids_array] = 11824,
         [FACT_PyInterpreterState__interned_strings] = 224912,
-        [FACT_PyInterpreterState__objreduce] = 224920,
         [FACT_PyInterpreterState__generic_type] = 224928,
         [FACT_PyInterpreterState__typevar_type] = 224936,
         [FACT_PyInterpreterState__typevartuple_type] = 224944,

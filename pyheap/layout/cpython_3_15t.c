@@ -93,7 +93,6 @@ const struct layout layout_cpython_3_15t = {
         [FACT_PyInterpreterState__unicode_ids_size] = 17536,
         [FACT_PyInterpreterState__unicode_ids_array] = 17544,
         [FACT_PyInterpreterState__interned_strings] = 230640,
-        [FACT_PyInterpreterState__objreduce] = 230648,
         [FACT_PyInterpreterState__generic_type] = 230656,
         [FACT_PyInterpreterState__typevar_type] = 230664,
         [FACT_PyInterpreterState__typevartuple_type] = 230672,

@@ -93,7 +93,6 @@ const struct layout layout_cpython_3_15t_debug = {
         [FACT_PyInterpreterState__unicode_ids_size] = 17560,
         [FACT_PyInterpreterState__unicode_ids_array] = 17568,
         [FACT_PyInterpreterState__interned_strings] = 230664,
-        [FACT_PyInterpreterState__objreduce] = 230672,
         [FACT_PyInterpreterState__generic_type] = 230680,
         [FACT_PyInterpreterState__typevar_type] = 230688,
         [FACT_PyInterpreterState__typevartuple_type] = 230696,

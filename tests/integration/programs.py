@@ -10,6 +10,7 @@ import argparse
 import os
 import random
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -109,8 +110,8 @@ def test_program(results, python, name, chance, options):
             core, moment = take_core(python, name, directory, chance)
             row = test_core(results, python, name, core, moment, options)
             if options.keep:
-                os.rename(core, os.path.join(options.keep, "core.%s.%s" % (
-                    name, os.path.basename(os.path.dirname(os.path.dirname(python))))))
+                shutil.move(core, os.path.join(options.keep, "core.%s.%s" % (
+                    name, row.split()[1] if row else "odd")))
             return row
         except Failure as failure:
             results.check("%s, %s" % (os.path.basename(python), name), False,
