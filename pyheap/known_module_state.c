@@ -18,7 +18,8 @@ enum {
 struct module {
   uint64_t state;
   uint64_t size;                /* of the state */
-  uint64_t name_object;         /* Its name, from 3.15 on; or 0. */
+  uint64_t name_object;         /* Its name, from 3.15 on, and where the
+                                   definition's cannot be read; or 0. */
   char name[LIMIT_MODULE_NAME]; /* Its definition's name. */
 };
 
@@ -57,6 +58,8 @@ static bool load_module(const struct pyheap *heap, const struct object *object,
   load_name(heap,
             heap_word(heap, definition, OFFSET(layout, PyModuleDef, m_name)),
             ret->name);
+  if (!*ret->name)
+    ret->name_object = FIELD(layout, object, PyModuleObject, md_name);
   return true;
 }
 

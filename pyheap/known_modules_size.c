@@ -27,6 +27,9 @@ uint64_t size_array_array(const struct pyheap *heap,
   const uint8_t *itemsize = descr && offset >= 0
                                 ? heap_memory(heap, descr + (uint64_t)offset, 4)
                                 : NULL;
+  /* The table that descr points to is in the module's file. */
+  if (descr && !itemsize)
+    return UINT64_MAX;
   return object_basicsize(object) +
          (itemsize ? multiply(allocated, load_u32(itemsize)) : 0);
 }

@@ -371,17 +371,42 @@ static void make_statics_disjoint(struct memory *memory) {
   memory->static_count = count;
 }
 
+/** Where a file's headers were not saved: its mappings that can be written, and
+ * what lies right behind them, which is its .bss. */
+static struct pyheap_error *add_mapping(struct memory *memory, size_t file) {
+  enum { MOST_BSS = 64 << 20 };
+  const struct memory_file *mapping = &memory->files[file];
+  uint64_t end = mapping->end;
+
+  for (size_t i = memory_find_range(memory, mapping->start);
+       i < memory->range_count && memory->ranges[i].start < end; i++)
+    if (!(memory->ranges[i].flags & MEMORY_WRITABLE))
+      return NULL;
+  size_t next = memory_find_range(memory, end);
+  if (next < memory->range_count && memory->ranges[next].start == end &&
+      memory->ranges[next].flags & MEMORY_WRITABLE &&
+      !memory_file_at(memory, end) &&
+      memory->ranges[next].end - end < MOST_BSS)
+    end = memory->ranges[next].end;
+  return add_readable(memory, file, mapping->start, end);
+}
+
 struct pyheap_error *memory_find_statics(struct memory *memory) {
+  bool has_headers = true;
   for (size_t i = 0; i < memory->file_count; i++) {
     uint64_t start = memory->files[i].start;
     struct image image = {0};
     size_t count = 0;
 
-    if (memory->files[i].offset != 0)
+    if (memory->files[i].offset != 0) {
+      if (!has_headers)
+        TRY(add_mapping(memory, i));
       continue;
+    }
     image.bytes = memory_available(memory, start, &image.size);
     const Elf64_Phdr *segments =
         image.bytes ? image_segments(&image, &count) : NULL;
+    has_headers = segments;
     uint64_t bias = image_bias(&image, start), end;
     for (size_t j = 0; j < count; j++) {
       uint64_t address = bias + segments[j].p_vaddr;

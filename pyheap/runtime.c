@@ -9,6 +9,7 @@
 #include "dict.h"
 #include "heap.h"
 #include "known_frames.h"
+#include "lost.h"
 #include "symbols.h"
 #include "text.h"
 #include "value.h"
@@ -21,11 +22,17 @@
 /* The file that holds the runtime ----------------------------------------- */
 
 struct found {
-  struct symbols *symbols;
+  struct symbols *symbols; /**< NULL: the file is gone. */
   uint64_t bias;    /**< Target address minus link-time address. */
   uint64_t runtime; /**< Target address of _PyRuntime. */
   const struct memory_file *file;
 };
+
+static const char *path_of(const struct found *found) {
+  if (!found->file)
+    return "the target";
+  return found->file->local ? found->file->local : found->file->path;
+}
 
 /** Looks for _PyRuntime in one mapped file. */
 static struct pyheap_error *look_into(const struct memory_file *file,
@@ -128,7 +135,7 @@ static uint32_t stated_version(const struct pyheap *heap,
     return (uint32_t)load_u64(head + 8);
   }
   /* 3.11 and later. */
-  if (!symbols_find(found->symbols, "Py_Version", &address))
+  if (!found->symbols || !symbols_find(found->symbols, "Py_Version", &address))
     return 0;
   const uint8_t *version = memory_at(&heap->memory, found->bias + address, 8);
   return version ? (uint32_t)load_u64(version) : 0;
@@ -236,8 +243,28 @@ static bool layout_may_fit(const struct pyheap *heap, uint32_t stated,
          layout_agrees(heap, attempt != ATTEMPT_GROWN);
 }
 
+/** Without symbols: every dict tells where the type `dict` is, and its type. */
+static bool derive_type_type(struct pyheap *heap) {
+  const struct layout *layout = heap->layout;
+  int32_t ob_type = OFFSET(layout, PyObject, ob_type);
+  uint64_t interpreter =
+      heap_word(heap, heap->runtime, RUNTIME(heap, interpreters_main));
+  uint64_t dict = heap_word(heap, interpreter, INTERPRETER(heap, sysdict));
+  heap->types.type_type =
+      heap_word(heap, heap_word(heap, dict, ob_type), ob_type);
+  return heap->types.type_type;
+}
+
 static struct pyheap_error *find_layout(struct pyheap *heap,
                                         const struct found *found) {
+  /* With symbols and without; the very version, and another. */
+  static const char *const recognised[2][2] = {
+      {"symbol _PyRuntime; sys.hexversion and sys.abiflags agree",
+       "symbol _PyRuntime; sys.hexversion and sys.abiflags agree; a micro "
+       "version that was not tried, by its own description"},
+      {"_PyRuntime by its first bytes; sys.hexversion and sys.abiflags agree",
+       "_PyRuntime by its first bytes; sys.hexversion and sys.abiflags agree; a "
+       "micro version that was not tried, by its own description"}};
   bool free_threaded;
   uint32_t stated = stated_version(heap, found, &free_threaded), hexversion;
   char supported[128];
@@ -253,23 +280,20 @@ static struct pyheap_error *find_layout(struct pyheap *heap,
     known |= stated && layout_is_for(layout, stated, free_threaded);
     types_forget(heap);
     if (!layout_may_fit(heap, stated, free_threaded, attempt) ||
+        (!found->symbols && !derive_type_type(heap)) ||
         !layout_fits(heap, &hexversion) || (stated && hexversion != stated))
       continue;
     write_version(&heap->info, hexversion);
     heap->info.debug = layout->debug;
     heap->info.free_threaded = layout->free_threaded;
-    heap->info.recognised =
-        attempt == ATTEMPT_SAME
-            ? "symbol _PyRuntime; sys.hexversion and sys.abiflags agree"
-            : "symbol _PyRuntime; sys.hexversion and sys.abiflags agree; a "
-              "micro version that was not tried, by its own description";
+    heap->info.recognised = recognised[!found->symbols][attempt != ATTEMPT_SAME];
     return NULL;
   }
   if (!stated)
     return error_create(PYHEAP_ERROR_VERSION, found->runtime,
                         "the CPython runtime in %s is none of the supported "
                         "versions (%s), has not started or has ended",
-                        found->file->local, supported);
+                        path_of(found), supported);
   write_version(&heap->info, stated);
   if (!known)
     return error_create(PYHEAP_ERROR_VERSION, found->runtime,
@@ -289,7 +313,7 @@ static struct pyheap_error *find_type_type(struct pyheap *heap,
   uint64_t address;
   if (!symbols_find(found->symbols, "PyType_Type", &address))
     return error_create(PYHEAP_ERROR_NOT_PYTHON, 0,
-                        "%s has no symbol PyType_Type", found->file->local);
+                        "%s has no symbol PyType_Type", path_of(found));
   return types_init(heap, found->bias + address);
 }
 
@@ -535,21 +559,183 @@ uint64_t runtime_generation(const struct pyheap *heap, uint64_t interpreter,
   return first ? first + (uint64_t)generation * size : 0;
 }
 
-struct pyheap_error *runtime_find(struct pyheap *heap) {
-  struct found found = {0};
+/* Without the file ---------------------------------------------------------- */
 
-  TRY(find_file(heap, &found));
-  heap->runtime = heap->info.runtime = found.runtime;
-  heap->runtime_file = found.file->local;
+/** Whether the list of interpreters at ADDRESS is that of heap->layout: the main
+ * interpreter is its last, and its threads know it. */
+static bool is_interpreter_list(const struct pyheap *heap, uint64_t address) {
+  uint64_t interpreter = heap_word(heap, address, 0);
+  uint64_t main_interpreter = heap_word(
+      heap, address,
+      RUNTIME(heap, interpreters_main) - RUNTIME(heap, interpreters_head));
+  int32_t next = INTERPRETER(heap, next);
+  uint64_t thread =
+      heap_word(heap, main_interpreter, INTERPRETER(heap, threads_head));
+  if (!thread || heap_word(heap, main_interpreter, next) ||
+      heap_word(heap, thread, THREAD(heap, interp)) != main_interpreter)
+    return false;
+  for (int i = 0; interpreter && interpreter != main_interpreter; i++)
+    interpreter =
+        i < MAX_INTERPRETERS ? heap_word(heap, interpreter, next) : 0;
+  return interpreter;
+}
+
+/** Whether the list of interpreters at ADDRESS is that of a runtime that is as
+ * heap->layout has it; IN_RANGE: of the very versions that it was made for. */
+static bool fits_list(struct pyheap *heap, uint64_t address, bool in_range) {
+  uint32_t hexversion;
+  if (!is_interpreter_list(heap, address))
+    return false;
+  heap->runtime = address - (uint64_t)RUNTIME(heap, interpreters_head);
+  types_forget(heap);
+  if (!derive_type_type(heap) || !layout_fits(heap, &hexversion) ||
+      layout_in_range(heap->layout, hexversion) != in_range)
+    return false;
+  write_version(&heap->info, hexversion);
+  return true;
+}
+
+/** Tries every layout of 3.8 to 3.12 at every place that looks like the list of
+ * interpreters; later versions describe themselves. */
+static bool find_by_lists(struct pyheap *heap,
+                          const struct lost_runtimes *runtimes) {
+  for (int in_range = 1; in_range >= 0; in_range--)
+    for (const struct layout *const *layout = layouts; *layout; layout++) {
+      heap->layout = *layout;
+      for (size_t i = 0;
+           heap->layout->version < 0x030d && i < runtimes->list_count; i++) {
+        if (!fits_list(heap, runtimes->lists[i], in_range))
+          continue;
+        heap->info.debug = heap->layout->debug;
+        heap->info.free_threaded = false;
+        heap->info.recognised = "_PyRuntime by its list of interpreters; "
+                                "sys.hexversion and sys.abiflags agree";
+        return true;
+      }
+    }
+  return false;
+}
+
+/** The first runtime that describes itself and can be read; an error when there
+ * is one, but none that can be. */
+static struct pyheap_error *
+find_by_description(struct pyheap *heap, const struct lost_runtimes *runtimes,
+                    bool *found_any) {
+  struct pyheap_error *error = NULL;
+  *found_any = false;
+  for (size_t i = 0; i < runtimes->described_count; i++) {
+    struct found found = {
+        .runtime = runtimes->described[i],
+        .file = memory_file_at(&heap->memory, runtimes->described[i])};
+    pyheap_error_destroy(error);
+    heap->runtime = found.runtime;
+    error = find_layout(heap, &found);
+    *found_any = true;
+    if (!error)
+      break;
+  }
+  return error;
+}
+
+/** BYTES in hexadecimal, as many as TEXT of SIZE bytes has room for. */
+static void say_bytes(const uint8_t *bytes, size_t count, char *text,
+                      size_t size) {
+  *text = 0;
+  for (size_t i = 0; bytes && i < count && 2 * i + 2 < size; i++)
+    snprintf(text + 2 * i, 3, "%02x", bytes[i]);
+}
+
+/** Says what is missing, and what that means. */
+static struct pyheap_error *note_loss(struct pyheap *heap) {
+  struct memory *memory = &heap->memory;
+  const struct memory_file *file = NULL;
+  char id[64];
+  size_t size = 0;
+  for (size_t i = 0; i < memory->static_count; i++)
+    if (heap->runtime >= memory->statics[i].start &&
+        heap->runtime < memory->statics[i].end)
+      file = &memory->files[memory->statics[i].file];
+  if (!file)
+    file = memory_file_at(memory, heap->runtime);
+  const uint8_t *bytes = memory_build_id(memory, heap->runtime, &size);
+  say_bytes(bytes, size, id, sizeof id);
+  TRY(memory_note(memory,
+                  "%s, which holds the interpreter, is missing here%s%s%s: only "
+                  "what was saved of it is read; give a copy with --exe or the "
+                  "files of its machine with --sysroot",
+                  file ? file->path : "the file", *id ? " (build-id " : "", id,
+                  *id ? ")" : ""));
+  if (!heap->types.lost.count)
+    return memory_note(memory, "without it C variables have no names");
+  return memory_note(memory,
+                     "without it C variables have no names, and types written in "
+                     "C those under which modules know them: %zu were named so; "
+                     "others are shown by address, and what these refer to is "
+                     "guessed",
+                     heap->types.lost.count);
+}
+
+/** Looks for a runtime in the C variables, or everywhere. */
+static struct pyheap_error *search_lost(struct pyheap *heap, bool everywhere,
+                                        bool *found) {
+  struct lost_runtimes runtimes;
+  bool described = false;
+
+  TRY(lost_runtimes_find(heap, everywhere, &runtimes));
+  struct pyheap_error *error =
+      find_by_description(heap, &runtimes, &described);
+  *found = described || find_by_lists(heap, &runtimes);
+  lost_runtimes_deinit(&runtimes);
+  return error;
+}
+
+/** Without symbols, what memory holds. */
+static struct pyheap_error *find_lost(struct pyheap *heap, bool *found) {
+  TRY(types_init(heap, 0));
+  TRY(search_lost(heap, false, found));
+  if (!*found)
+    TRY(search_lost(heap, true, found));
+  if (!*found)
+    return NULL;
+  heap->info.runtime = heap->runtime;
+  types_forget(heap);
+  TRY(lost_names_find(heap));
+  return note_loss(heap);
+}
+
+static struct pyheap_error *find_by_symbols(struct pyheap *heap,
+                                            struct found *found) {
+  heap->runtime = heap->info.runtime = found->runtime;
+  heap->runtime_file = found->file->local;
   /* A process has its files below its own root, which /proc leads to by way of
    * a path that means nothing to people. */
   bool is_process = !heap->target.core && heap->target.pid > 0;
-  heap->info.exe = is_process ? found.file->path : found.file->local;
-  struct pyheap_error *error = find_type_type(heap, &found);
-  if (!error)
-    error = find_layout(heap, &found);
-  symbols_close(found.symbols);
-  TRY(error);
+  heap->info.exe = is_process ? found->file->path : found->file->local;
+  TRY(find_type_type(heap, found));
+  return find_layout(heap, found);
+}
+
+static struct pyheap_error *find_runtime(struct pyheap *heap) {
+  struct found found = {0};
+  bool found_lost = false;
+  struct pyheap_error *error = find_file(heap, &found);
+
+  if (!error) {
+    error = find_by_symbols(heap, &found);
+    symbols_close(found.symbols);
+    return error;
+  }
+  if (error->code != PYHEAP_ERROR_NOT_PYTHON)
+    return error;
+  struct pyheap_error *second = find_lost(heap, &found_lost);
+  if (!second && !found_lost)
+    return error;
+  pyheap_error_destroy(error);
+  return second;
+}
+
+struct pyheap_error *runtime_find(struct pyheap *heap) {
+  TRY(find_runtime(heap));
   /* Types were read to read strings with; what a class is can be told now. */
   learn_subtype(heap);
   types_forget(heap);

@@ -64,6 +64,8 @@ static const struct known_type *known_find(const char *name) {
   return NULL;
 }
 
+bool types_has_row(const char *name) { return known_find(name); }
+
 /* The table --------------------------------------------------------------- */
 
 struct pyheap_error *types_init(struct pyheap *heap, uint64_t type_type) {
@@ -103,6 +105,7 @@ void types_deinit(struct types *types) {
     pthread_mutex_destroy(&types->lock);
   free(types->table);
   free(types->used);
+  lost_names_deinit(&types->lost);
 }
 
 void types_forget(struct pyheap *heap) {
@@ -154,10 +157,39 @@ static uint64_t heap_type_field(const struct pyheap *heap, uint64_t address,
   return bytes ? load_u64(bytes) : 0;
 }
 
-static const char *static_name(const struct pyheap *heap,
+/** The name of a heap type whose tp_name is in a file that is gone, as types made
+ * from a PyType_Spec have it up to 3.10, from its other members. */
+static const char *spec_name(const struct pyheap *heap, uint64_t address,
+                             const uint8_t *bytes) {
+  const struct layout *layout = heap->layout;
+  char *name = NULL;
+  cleanup_free char *qualname = text_utf8(
+      heap,
+      heap_type_field(heap, address,
+                      OFFSET(layout, PyHeapTypeObject, ht_qualname)),
+      MAX_NAME);
+  cleanup_free char *module = text_utf8(
+      heap,
+      dict_lookup(heap, TYPE_FIELD(heap, bytes, tp_dict), "__module__"),
+      MAX_NAME);
+  if (!qualname ||
+      asprintf(&name, "%s%s%s", module ? module : "", module ? "." : "",
+               qualname) < 0)
+    return NULL;
+  return lost_names_add((struct pyheap *)heap, address, name);
+}
+
+/** tp_name, or what it must have been. */
+static const char *static_name(const struct pyheap *heap, uint64_t address,
                                const uint8_t *bytes) {
-  return memory_string(&heap->memory, TYPE_FIELD(heap, bytes, tp_name),
-                       MAX_NAME);
+  const char *name = memory_string(
+      &heap->memory, TYPE_FIELD(heap, bytes, tp_name), MAX_NAME);
+  if (name || !heap->types.lost.wanted)
+    return name;
+  name = lost_names_get(heap, address);
+  return !name && (TYPE_FIELD(heap, bytes, tp_flags) & TPFLAGS_HEAPTYPE)
+             ? spec_name(heap, address, bytes)
+             : name;
 }
 
 /** The module's part of a tp_name: up to its last dot (Objects/typeobject.c,
@@ -173,7 +205,7 @@ static uint32_t static_module(const char *tp_name) {
 static char *qualified_name(const struct pyheap *heap, uint64_t address,
                             const uint8_t *bytes, uint32_t flags,
                             uint32_t *module_length) {
-  const char *tp_name = static_name(heap, bytes);
+  const char *tp_name = static_name(heap, address, bytes);
   char *name = NULL;
 
   if (!(flags & TPFLAGS_HEAPTYPE)) {
@@ -183,7 +215,7 @@ static char *qualified_name(const struct pyheap *heap, uint64_t address,
       *module_length = static_module(tp_name);
       return strdup(tp_name);
     }
-    if (asprintf(&name, "<type at 0x%llx>", (unsigned long long)address) < 0)
+    if (asprintf(&name, "type 0x%llx", (unsigned long long)address) < 0)
       return NULL;
     return name;
   }
@@ -242,7 +274,7 @@ static bool is_python_class(const struct pyheap *heap,
   if (heap->types.subtype_dealloc &&
       TYPE_FIELD(heap, bytes, tp_dealloc) != heap->types.subtype_dealloc)
     return false;
-  const char *name = static_name(heap, bytes);
+  const char *name = static_name(heap, chain->address[i], bytes);
   return !name || !strchr(name, '.') || !known_find(name);
 }
 
@@ -305,7 +337,7 @@ static void find_known(const struct pyheap *heap, struct type *type,
   for (int i = base; i < chain->count; i++) {
     if (is_python_class(heap, chain, i))
       continue;
-    const char *name = static_name(heap, chain->bytes[i]);
+    const char *name = static_name(heap, chain->address[i], chain->bytes[i]);
     const struct known_type *known = name ? known_find(name) : NULL;
     if (!known)
       continue;

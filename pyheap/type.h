@@ -9,6 +9,7 @@
 #include <pthread.h>
 
 #include "known_type.h"
+#include "lost.h"
 
 enum {
   MAX_TYPES = 1 << 18,
@@ -86,6 +87,7 @@ struct types {
   uint64_t type_type;         /**< Address of PyType_Type. */
   uint64_t subtype_traverse;  /**< Address of that function; 0: unknown. */
   uint64_t subtype_dealloc;
+  struct lost_names lost;     /**< Names that are in no file. */
 };
 
 struct pyheap;
@@ -97,6 +99,9 @@ void types_forget(struct pyheap *heap);
 /** The type at ADDRESS, read on first use; NULL when there is none.  Any
  * thread may call it. */
 const struct type *types_get(const struct pyheap *heap, uint64_t address);
+
+/** Whether there is a row for types of that name. */
+bool types_has_row(const char *name);
 
 /** Where the search for ADDRESS begins in the table. */
 static inline size_t types_slot(uint64_t address) {

@@ -122,13 +122,18 @@ def kernel_core_hindrance():
     return None
 
 
-def allow_core():
+# Anonymous private and shared memory, ELF headers: the kernel's default.
+DEFAULT_MEMORY = "0x33"
+# All that files are mapped to, too.
+ALL_MEMORY = "0x7f"
+
+
+def allow_core(memory=DEFAULT_MEMORY):
     hard = resource.getrlimit(resource.RLIMIT_CORE)[1]
     resource.setrlimit(resource.RLIMIT_CORE, (hard, hard))
-    # Anonymous private and shared memory, ELF headers: the kernel's default.
     with contextlib.suppress(OSError):
         with open("/proc/self/coredump_filter", "w", encoding="ascii") as file:
-            file.write("0x33")
+            file.write(memory)
 
 
 def fixture_environment(allocator=""):
@@ -146,7 +151,7 @@ class Fixture:
     """A fixture running below a directory of its own, until it is ready."""
 
     def __init__(self, python, name, directory, how, arguments=(), truth=True,
-                 allocator=""):
+                 allocator="", memory=DEFAULT_MEMORY, **variables):
         self.python, self.directory = python, directory
         self.truth = os.path.join(directory, "truth.jsonl")
         self.ready = os.path.join(directory, "ready")
@@ -158,8 +163,8 @@ class Fixture:
         with open(self.log, "w", encoding="utf-8") as log:
             self.process = subprocess.Popen(
                 command, cwd=directory, stdin=subprocess.DEVNULL, stdout=log,
-                stderr=log, preexec_fn=allow_core,
-                env=fixture_environment(allocator))
+                stderr=log, preexec_fn=lambda: allow_core(memory),
+                env=dict(fixture_environment(allocator), **variables))
         self._wait(how)
 
     def _wait(self, how):
