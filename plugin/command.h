@@ -53,6 +53,7 @@ struct session {
   FILE *out;        /**< The answer. */
   int width;        /**< Columns of the screen; 0: unlimited. */
   bool gdb;         /**< Called from gdb. */
+  bool ignore_index; /**< A saved index is not to be used. */
   const struct command_terminal *terminal; /**< Or NULL. */
   char *message;    /**< Why the command failed: one line without "muppy: ". */
   /** In gdb: an operand that is no number, to be evaluated there; set with

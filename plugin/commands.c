@@ -376,6 +376,23 @@ const struct command commands[] = {
         .subcommands = track_commands,
     },
     {
+        .name = "save-index",
+        .operands = "",
+        .brief = "Save what was found in a core, for the next session.",
+        .help =
+            "Writes every object and who refers to it to a file beside the core,\n"
+            "CORE.muppy-index, or in your cache folder.  Whoever opens the same\n"
+            "core next need not wait for that to be found again: commands take\n"
+            "the file by themselves.  It is not used when the core, the program,\n"
+            "its libraries or muppy changed, nor when it is damaged; delete it as\n"
+            "you like.\n"
+            "\n"
+            "Example:\n"
+            "  muppy save-index -cache",
+        .options = save_index_options,
+        .run = save_index_run,
+    },
+    {
         .name = "help",
         .operands = "[COMMAND]",
         .brief = "List the commands, or tell about one of them.",

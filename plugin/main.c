@@ -19,6 +19,7 @@
 #include "plugin/gdb_script.h"
 #include "plugin/options.h"
 #include "plugin/render/number.h"
+#include "plugin/saved_index.h"
 #include "plugin/server.h"
 #include "plugin/session.h"
 
@@ -28,6 +29,8 @@ struct arguments {
   const char *sysroot;
   uint64_t pid;
   uint64_t threads;
+  int save_index;
+  bool no_index;
   bool help;
   bool version;
   const char *gdb_socket;
@@ -50,6 +53,12 @@ static const struct command_option options[] = {
      OPTION_NUMBER, offsetof(struct arguments, pid)},
     {"threads", "N", "Work with N threads; default: one for each processor.",
      OPTION_NUMBER, offsetof(struct arguments, threads)},
+    {"save-index", "no|beside|cache",
+     "Save what was found in the core for the next session: beside the core,\n"
+     "or in your cache folder.",
+     OPTION_CHOICE, offsetof(struct arguments, save_index)},
+    {"no-index", NULL, "Use no saved index.", OPTION_FLAG,
+     offsetof(struct arguments, no_index)},
     {"help", NULL, "Show this text.", OPTION_FLAG,
      offsetof(struct arguments, help)},
     {"version", NULL, "Show the version.", OPTION_FLAG,
@@ -242,8 +251,14 @@ static int run_command(struct session *session,
   session->terminal = &own_terminal;
   session->width = screen_width();
   catch_interrupt();
+  session->ignore_index = arguments->no_index;
   if (status == COMMAND_OK)
     status = command_run(session, argc, argv);
+  if (status == COMMAND_OK && arguments->save_index)
+    status = saved_index_save(session,
+                              arguments->save_index == 1 ? SAVED_BESIDE
+                                                         : SAVED_CACHE,
+                              stderr);
   step(&display, "", 0, 0);
   session->target.progress = NULL;
   return complain(session, status);

@@ -10,6 +10,7 @@
 
 #include "describe.h"
 #include "plugin/render/number.h"
+#include "plugin/saved_index.h"
 
 enum {
   NEAR = 1 << 20, /**< Bytes within which an object is called near. */
@@ -97,8 +98,10 @@ static enum command_status open_heap(struct session *session) {
                        "the command");
   struct pyheap_error *error = pyheap_open(&session->target, &session->heap);
   session_done(session);
-  if (!error)
+  if (!error) {
+    saved_index_load(session);
     return COMMAND_OK;
+  }
   session->heap = NULL;
   enum command_status status = session_error(session, error);
   return status == COMMAND_FAILED ? COMMAND_TARGET : status;

@@ -171,6 +171,7 @@ void pyheap_close(struct pyheap *heap) {
   free(heap->roots);
   free(heap->thread_counts);
   types_deinit(&heap->types);
+  saved_index_close(heap);
   free(heap->marks);
   free(heap->ranks);
   free(heap->tracked_rows);

@@ -93,6 +93,11 @@ struct pyheap {
   uint32_t *uncounted;
   size_t uncounted_count;
 
+  /** A mapped index that was saved: marks, orphans, in_starts, in_sources and
+   * uncounted are in it then, and nobody writes to them. */
+  const uint8_t *saved;
+  uint64_t saved_size;
+
   struct symbols *symbols;  /**< Of the file that was last asked for names. */
   const char *symbols_path; /**< That file; a string of memory.files. */
 
@@ -208,6 +213,9 @@ struct pyheap_error *interpreters_list(struct pyheap *heap);
 int32_t interpreters_index(const struct pyheap *heap, uint64_t address);
 /** Forgets whose the objects are: they have other numbers now. */
 void interpreters_forget(struct pyheap *heap);
+
+/** saved_index_read.c: takes a saved index out of the heap, before it closes. */
+void saved_index_close(struct pyheap *heap);
 
 /** index.c: forgets the index of references. */
 void index_forget(struct pyheap *heap);

@@ -74,6 +74,9 @@ struct memory {
   } *statics;
   size_t static_count;
 
+  /** Of a core file: a sum of its size, time, program headers and notes, which
+   * hold the threads' registers.  0 for what is no file. */
+  uint64_t identity;
   uint64_t entry;          /**< AT_ENTRY, 0 when unknown. */
   uint64_t random;         /**< AT_RANDOM, 0 when unknown. */
   pid_t pid;

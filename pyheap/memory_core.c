@@ -15,6 +15,7 @@
 #include <sys/user.h>
 #include <unistd.h>
 
+#include "checksum.h"
 #include "error.h"
 #include "memory.h"
 
@@ -53,6 +54,10 @@ static struct pyheap_error *core_map(struct memory *memory, const char *path,
     return error_os(errno, path);
   TRY(memory_own_mapping(memory, bytes, (size_t)status.st_size));
   *core = (struct core){bytes, (uint64_t)status.st_size, path};
+  memory->identity = checksum_mix((uint64_t)status.st_size,
+                                  (uint64_t)status.st_mtim.tv_sec);
+  memory->identity =
+      checksum_mix(memory->identity, (uint64_t)status.st_mtim.tv_nsec);
   return NULL;
 }
 
@@ -213,6 +218,7 @@ static struct pyheap_error *read_notes(struct memory *memory,
     notes = core->bytes + segment->p_offset;
     size = core->size - segment->p_offset;
   }
+  memory->identity = checksum_mix(memory->identity, checksum(notes, size));
   for (uint64_t at = 0; at + sizeof(Elf64_Nhdr) <= size;) {
     Elf64_Nhdr header;
     memcpy(&header, notes + at, sizeof header);
@@ -296,6 +302,8 @@ struct pyheap_error *memory_open_core(struct memory *memory,
   left = core.size;
   TRY(check_header(&core, header));
   TRY(program_headers(&core, header, &segments, &count));
+  memory->identity = checksum_mix(
+      memory->identity, checksum(segments, count * sizeof *segments));
   for (size_t i = 0; i < count; i++)
     if (segments[i].p_type == PT_NOTE)
       TRY(read_notes(memory, &core, &segments[i]));

@@ -147,6 +147,24 @@ pyheap_find_orphans(struct pyheap *heap);
 PYHEAP_MUST_CHECK struct pyheap_error *
 pyheap_index_references(struct pyheap *heap);
 
+/* Saving what was found ---------------------------------------------------- */
+
+/** Writes all objects and the index of references to the file PATH, which another
+ * session can load in a fraction of the time that finding them took; what is not
+ * found yet is found first.  The file is replaced at once or not at all.
+ * Errors: OS (also: the heap is that of no core file), those of finding. */
+PYHEAP_MUST_CHECK struct pyheap_error *pyheap_save_index(struct pyheap *heap,
+                                                         const char *path);
+/** Takes the index in the file PATH over, if objects were not found yet: then all
+ * is as after pyheap_find_orphans() and pyheap_index_references().  Errors: OS
+ * (no such file, or it cannot be read), MISMATCH (of another core or version, or
+ * another user's), BAD_DATA (damaged), NO_MEMORY; all is as before then. */
+PYHEAP_MUST_CHECK struct pyheap_error *pyheap_load_index(struct pyheap *heap,
+                                                         const char *path);
+/** What tells this core, and how it is read, from others; 0 without a core file.
+ */
+uint64_t pyheap_identity(const struct pyheap *heap);
+
 /* What was found ---------------------------------------------------------- */
 
 /** Something that could not be read or understood, counted by kind. */
@@ -176,6 +194,7 @@ struct pyheap_info {
   const struct pyheap_problem *problems;
   size_t problem_count;
   bool collecting;         /**< The collector was at work. */
+  bool index_loaded;       /**< pyheap_load_index() did. */
   uint32_t collector_lists; /**< Lists of its own that were found then. */
   /* From here on 0 before pyheap_find_objects(). */
   uint64_t tracked, reachable, roots;

@@ -33,6 +33,7 @@ COMMAND(track_store)
 COMMAND(track_list)
 COMMAND(track_delete)
 COMMAND(track_stop)
+COMMAND(save_index)
 COMMAND(help)
 #undef COMMAND
 

@@ -296,6 +296,8 @@ static enum command_status run(struct session *session,
     qsort_r(types, type_count, sizeof *types, compare_unexplained, heap);
     print_interpreter(output->file, info);
     print_references(output->file, info);
+    if (info->index_loaded)
+      fprintf(output->file, "%-13s saved by an earlier session\n", "index");
     if (!info->allocator_blocks)
       fprintf(output->file,
               "%-13s the interpreter's allocator has no pools (PYTHONMALLOC="
