@@ -82,13 +82,18 @@ static bool may_be_refcount(const struct pyheap *heap, uint64_t address) {
   int64_t count = heap_refcount(heap, address);
   if (heap->layout->free_threaded && !may_be_split(heap, address))
     return false;
+  uint64_t word =
+      heap_word(heap, address, OFFSET(heap->layout, PyObject, ob_refcnt));
+  /* Above the count, 3.14 has flags of which four are in use; a free list has
+   * its links there. */
+  bool flags_known = heap->layout->version < 0x030e ||
+                     heap->layout->free_threaded ||
+                     (word >> 32 & 0xfff0ffff) == 0;
   if (count > 0 && count < FEW)
-    return true;
+    return flags_known;
   /* Deferred references count only when the collector looks. */
   if (heap->layout->free_threaded)
     return count == -1 || (!count && heap_refcount_deferred(heap, address));
-  uint64_t word =
-      heap_word(heap, address, OFFSET(heap->layout, PyObject, ob_refcnt));
   if (heap->layout->version < 0x030c) {
     /* The static objects of 3.11, which begin with a number that elsewhere may
      * be an address. */
@@ -98,10 +103,8 @@ static bool may_be_refcount(const struct pyheap *heap, uint64_t address) {
            (range->flags & MEMORY_FILE) && count > IMMORTAL_3_11 - FEW &&
            count < IMMORTAL_3_11 + FEW;
   }
-  /* Above the count, 3.14 has flags of which four are in use. */
-  return count == -1 &&
-         (heap->layout->version < 0x030e ? word >> 33 == 0
-                                         : (word >> 32 & 0xfff0ffff) == 0);
+  return count == -1 && flags_known &&
+         (heap->layout->version >= 0x030e || word >> 33 == 0);
 }
 
 /** Whether ADDRESS is in a C variable of the program or its libraries, other
