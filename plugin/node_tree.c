@@ -44,7 +44,10 @@ struct walk {
   size_t pending_count, pending_capacity;
   struct edges edges;
   size_t edge_capacity;
-  uint8_t *included; /**< A bit for each node that is in the tree. */
+  uint8_t *included; /**< A bit for each node that the tree goes on from. */
+  /** By node, where each is shown once: its least distance from the root plus
+   * one; 0: too far, or too many. */
+  uint16_t *distances;
 };
 
 static bool was_included(const struct walk *walk, pyheap_node node) {
@@ -104,6 +107,35 @@ static void push(struct walk *walk, struct pending pending) {
   walk->pending[walk->pending_count++] = pending;
 }
 
+/** Finds how near to the root each node is.  A node that is shown once is shown
+ * there, for elsewhere not all that is within the depth would follow; false when
+ * canceled. */
+static bool find_distances(struct walk *walk, pyheap_node root) {
+  pyheap_node *queue = must_alloc(NODES_MAX * sizeof *queue);
+  size_t count = 0;
+  bool complete = true;
+
+  walk->distances[root] = 1;
+  queue[count++] = root;
+  for (size_t i = 0; i < count && complete; i++) {
+    uint16_t distance = walk->distances[queue[i]];
+    if (distance > walk->options.depth)
+      break;
+    find_edges(walk, queue[i], walk->options.limit);
+    for (size_t j = 0; j < walk->edges.count && count < NODES_MAX; j++) {
+      pyheap_node node = walk->edges.items[j].node;
+      if (node == PYHEAP_NO_NODE || walk->distances[node])
+        continue;
+      walk->distances[node] = (uint16_t)(distance + 1);
+      queue[count++] = node;
+    }
+    complete =
+        i % 256 || session_continue(walk->session, walk->kind->stage, i, 0);
+  }
+  free(queue);
+  return complete;
+}
+
 /** Makes the neighbours of a place pending, the first one on top. */
 static void push_neighbours(struct walk *walk, uint32_t place) {
   struct edges *edges = &walk->edges;
@@ -132,8 +164,22 @@ enum follow {
   NO_OBJECT,
   CYCLE,
   INCLUDED,
+  INCLUDED_LATER,
   TOO_DEEP,
 };
+
+/** Whether a node is shown once and somewhere else: what has no neighbours is
+ * shown rather than referred to. */
+static enum follow is_elsewhere(struct walk *walk, pyheap_node node,
+                                uint32_t depth) {
+  bool was = was_included(walk, node);
+  uint16_t distance = walk->distances[node];
+
+  if (!was && (!distance || distance > depth))
+    return FOLLOW;
+  find_edges(walk, node, 0);
+  return !walk->edges.total ? FOLLOW : was ? INCLUDED : INCLUDED_LATER;
+}
 
 static enum follow how_to_follow(struct walk *walk,
                                  const struct pending *pending) {
@@ -143,14 +189,12 @@ static enum follow how_to_follow(struct walk *walk,
     return NO_OBJECT;
   if (is_ancestor(walk, pending->parent, node))
     return CYCLE;
-  if (!walk->options.repeat && was_included(walk, node)) {
-    /* What has no neighbours is shown rather than referred to. */
-    find_edges(walk, node, 0);
-    return walk->edges.total ? INCLUDED : FOLLOW;
-  }
-  if (walk->places[pending->parent].depth + 1 >= walk->options.depth)
-    return TOO_DEEP;
-  return FOLLOW;
+  uint32_t depth = walk->places[pending->parent].depth + 1;
+  enum follow elsewhere =
+      walk->options.repeat ? FOLLOW : is_elsewhere(walk, node, depth);
+  if (elsewhere != FOLLOW)
+    return elsewhere;
+  return depth >= walk->options.depth ? TOO_DEEP : FOLLOW;
 }
 
 static struct span add_no_object(struct buffer *label, uint64_t address) {
@@ -162,13 +206,16 @@ static struct span add_no_object(struct buffer *label, uint64_t address) {
   return span;
 }
 
-static struct span add_included(struct buffer *label, const struct pyheap *heap,
-                                const struct edge *edge) {
-  static const char words[] = " (already included, ";
+static const char *where_included(enum follow follow) {
+  return follow == INCLUDED ? "already included" : "included below";
+}
 
+static struct span add_included(struct buffer *label, const struct pyheap *heap,
+                                const struct edge *edge, const char *where) {
   describe_type(label, heap, pyheap_type_of(heap, edge->node));
-  size_t start = label->length + strlen(words);
-  buffer_format(label, "%s0x%" PRIx64 ")", words, edge->address);
+  buffer_format(label, " (%s, ", where);
+  size_t start = label->length;
+  buffer_format(label, "0x%" PRIx64 ")", edge->address);
   return (struct span){start, label->length};
 }
 
@@ -182,12 +229,13 @@ static struct span make_label(struct walk *walk, struct buffer *label,
   walk->kind->before(label, walk->heap, from, edge);
   if (follow == NO_OBJECT)
     return add_no_object(label, edge->address);
-  if (follow == INCLUDED && !pyheap_is_root(walk->heap, edge->node))
-    return add_included(label, walk->heap, edge);
+  bool elsewhere = follow == INCLUDED || follow == INCLUDED_LATER;
+  if (elsewhere && !pyheap_is_root(walk->heap, edge->node))
+    return add_included(label, walk->heap, edge, where_included(follow));
   struct span address = describe_node(label, walk->heap, edge->node);
   walk->kind->after(label, edge);
-  if (follow == INCLUDED)
-    buffer_add(label, " (already included)");
+  if (elsewhere)
+    buffer_format(label, " (%s)", where_included(follow));
   if (follow == CYCLE)
     buffer_add(label, " (cycle)");
   if (follow != TOO_DEEP)
@@ -219,7 +267,7 @@ static void add_pending(struct walk *walk, const struct pending *pending) {
       add(walk, pending->parent, node, walk->places[pending->parent].depth + 1,
           buffer_string(&label));
   tree_keep(walk->tree, place, address);
-  if (node != PYHEAP_NO_NODE)
+  if (follow == FOLLOW || follow == TOO_DEEP)
     include(walk, node);
   if (follow == FOLLOW)
     push_neighbours(walk, place);
@@ -266,13 +314,19 @@ struct tree *node_tree_build(struct session *session, const struct pyheap *heap,
   struct span address = describe_node(&label, heap, node);
   add(&walk, 0, node, 0, buffer_string(&label));
   tree_keep(walk.tree, 0, address);
-  if (walk.included) {
+  if (!walk.options.repeat)
+    walk.distances = calloc(pyheap_node_count(heap), sizeof *walk.distances);
+  if (walk.included && (walk.options.repeat || walk.distances)) {
     include(&walk, node);
+    complete = walk.options.repeat || find_distances(&walk, node);
+  }
+  if (complete) {
     push_neighbours(&walk, 0);
     complete = grow(&walk, cut);
   }
   session_done(session);
   free(walk.included);
+  free(walk.distances);
   free(walk.places);
   free(walk.pending);
   free(walk.edges.items);

@@ -109,6 +109,36 @@ def shown(size):
     return "%d.%02d %s" % (hundredths // 100, hundredths % 100, unit)
 
 
+LINE = re.compile(r"^([| ]*)\+-.*?: (?:.*? )?\(?(?:already included, |included below, )?"
+                  r"(0x[0-9a-f]+)(.*)$")
+
+
+def read_tree(path):
+    """{address: addresses that its type visits} of the tree of muppy referents."""
+    graph, path_to = collections.defaultdict(set), []
+    with open(path, encoding="utf-8") as file:
+        root = re.search("0x[0-9a-f]+", file.readline()).group(0)
+        path_to = [root]
+        for line in file:
+            found = LINE.match(line)
+            if not found:
+                continue
+            del path_to[len(found.group(1)) // 2 + 1:]
+            if not re.search(r" \((?:owned|probable)\)", found.group(3)):
+                graph[path_to[-1]].add(found.group(2))
+            path_to.append(found.group(2))
+    return root, graph
+
+
+def within(root, graph, levels):
+    """What one gets to over so many references."""
+    seen, level = {root}, {root}
+    for _ in range(levels):
+        level = set().union(*(graph[address] for address in level)) - seen
+        seen |= level
+    return seen - {root}
+
+
 class Comparison:
     """One interpreter: what Pympler says, what muppy does."""
 
@@ -122,7 +152,8 @@ class Comparison:
             self.core = fixture.gcore()
             header, *inside = load(fixture.truth)
             self.header = header["header"]
-            self.inside = inside
+            self.inside = inside = [row for row in inside if "address" in row]
+            self.referents = [row for row in load(fixture.truth) if "levels" in row]
             self.there = {row["address"]: row for row in inside if not row["own"]}
             self.seen = self.export(directory)
             self.more = sorted(set(self.seen) - set(self.there))
@@ -177,6 +208,20 @@ class Comparison:
                       if address in self.there)
         wrong = differences(pympler, muppy)
         self.check("counts and bytes by type", not wrong and len(pympler) > 50, wrong)
+
+    def check_referents(self):
+        """muppy.get_referents(), and what it means to answer over more levels."""
+        for row in self.referents:
+            for level, wanted in enumerate(row["levels"], 1):
+                path = os.path.join(self.directory, "referents")
+                common.CommandLine().ask(
+                    ["referents", row["referents"], "-level", str(level), "-limit",
+                     "unlimited", "-output", path, "-force"], core=self.core)
+                found = within(*read_tree(path), level)
+                self.check("referents -level %d of %s" % (level, row["referents"]),
+                           found == set(wanted), "missing %s, too many %s" % (
+                               sorted(set(wanted) - found)[:3],
+                               sorted(found - set(wanted))[:3]))
 
     def check_more(self):
         """What Pympler does not find, object by object."""
@@ -236,6 +281,7 @@ def test(results, name, python, pympler):
         comparison = Comparison(results, name, python, pympler, directory)
         comparison.check_pympler()
         comparison.check_objects()
+        comparison.check_referents()
         comparison.check_more()
         comparison.check_summaries()
 
