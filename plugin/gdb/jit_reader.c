@@ -20,7 +20,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/signalfd.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <sys/types.h>
 #include <sys/wait.h>
@@ -43,6 +43,11 @@ enum {
   STATUS_CANCELED = 4
 };
 
+/** SIGINT, and those that end gdb. */
+enum {
+  SIGNAL_COUNT = 3
+};
+
 /** How long a helper may take to stop before it is ended. */
 enum {
   CANCEL_MILLISECONDS = 3000
@@ -52,9 +57,8 @@ enum {
  * undone by exchange_end(), which runs then too (-fexceptions). */
 struct exchange {
   gdb_target_read *target_read;
-  sigset_t old_mask;
-  int signals;       /**< A signalfd. */
-  int ending_signal; /**< SIGTERM or SIGHUP, when one came. */
+  struct sigaction old_actions[SIGNAL_COUNT];
+  int signals; /**< Readable when one came. */
   bool canceled;
   bool finished; /**< The helper waits for the next command. */
   struct progress progress;
@@ -134,49 +138,66 @@ static void fail_died(int wait_status) {
 
 /* Signals ------------------------------------------------------------------- */
 
+static const int caught_signals[SIGNAL_COUNT] = {SIGINT, SIGTERM, SIGHUP};
+
+/** The exchange that a signal is for.  Any thread of gdb's may get it: some
+ * versions block few signals in those that they work with. */
+static volatile sig_atomic_t caught_ending;
+static volatile int caught_event = -1;
+
+static void on_signal(int number) {
+  const uint64_t once = 1;
+  int error = errno;
+
+  if (number != SIGINT)
+    caught_ending = number;
+  if (write(caught_event, &once, sizeof once) < 0)
+    return;
+  errno = error;
+}
+
 /** While a command runs, Ctrl-C comes by descriptor: gdb's own handler would
  * only set a flag that nobody looks at before the command is over. */
 static bool exchange_begin(struct exchange *exchange) {
-  sigset_t mask;
+  struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
 
-  sigemptyset(&mask);
-  sigaddset(&mask, SIGINT);
-  sigaddset(&mask, SIGTERM);
-  sigaddset(&mask, SIGHUP);
-  exchange->signals = signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
+  exchange->signals = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
   if (exchange->signals < 0)
     return false;
-  pthread_sigmask(SIG_BLOCK, &mask, &exchange->old_mask);
+  caught_event = exchange->signals;
+  caught_ending = 0;
+  for (size_t i = 0; i < SIGNAL_COUNT; i++)
+    sigaction(caught_signals[i], &action, &exchange->old_actions[i]);
   progress_begin(&exchange->progress);
   terminal_begin(&exchange->terminal);
   return true;
 }
 
 static void exchange_end(struct exchange *exchange) {
-  progress_end(&exchange->progress);
   if (!exchange->finished)
     helper_stop();
   bool was_lent = terminal_take_back(&exchange->terminal, exchange->finished);
   if (was_lent && !exchange->finished && exchange->terminal.full_screen)
     append_redraw();
+  /* On the screen that the line is on. */
+  progress_end(&exchange->progress);
   if (exchange->signals < 0)
     return;
+  for (size_t i = 0; i < SIGNAL_COUNT; i++)
+    sigaction(caught_signals[i], &exchange->old_actions[i], NULL);
   close(exchange->signals);
-  pthread_sigmask(SIG_SETMASK, &exchange->old_mask, NULL);
-  if (exchange->ending_signal)
-    raise(exchange->ending_signal);
+  if (caught_ending)
+    raise(caught_ending);
 }
 
 static void take_signals(struct exchange *exchange) {
-  struct signalfd_siginfo info;
+  uint64_t times;
 
-  while (read(exchange->signals, &info, sizeof info) == sizeof info) {
-    if (info.ssi_signo != SIGINT)
-      exchange->ending_signal = (int)info.ssi_signo;
-    if (!exchange->canceled)
-      helper_send(&(struct message){.kind = MESSAGE_CANCEL});
-    exchange->canceled = true;
-  }
+  if (read(exchange->signals, &times, sizeof times) != sizeof times ||
+      exchange->canceled)
+    return;
+  helper_send(&(struct message){.kind = MESSAGE_CANCEL});
+  exchange->canceled = true;
 }
 
 /* Messages ------------------------------------------------------------------ */
