@@ -72,6 +72,7 @@ prepare_suite() {
   *" $1 "*) return 1 ;;
   esac
   if [ "$(id -u)" -eq 0 ] && unpack_suite "$1" >"$logs/$1" 2>&1 &&
+    install_packages "$1" >>"$logs/$1" 2>&1 &&
     copy_tree "$1" >>"$logs/$1" 2>&1 &&
     { [ $action = probe ] || compile_muppy "$1" >>"$logs/$1" 2>&1; }; then
     ready="$ready $1"

@@ -20,8 +20,8 @@ packages_of() {
     echo ubuntu-archive-keyring
     ;;
   esac
-  echo gdb procps gcc make libc6-dev binutils-dev pkg-config dpkg-dev xz-utils \
-    libffi-dev libssl-dev zlib1g-dev libbz2-dev liblzma-dev libexpat1-dev \
+  echo gdb procps gcc make libc6-dev binutils-dev libncurses-dev pkg-config dpkg-dev \
+    xz-utils libffi-dev libssl-dev zlib1g-dev libbz2-dev liblzma-dev libexpat1-dev \
     libsqlite3-dev libreadline-dev libgdbm-dev libzstd-dev
 }
 
@@ -73,13 +73,22 @@ unpack_suite() {
   for suite in "$1" bookworm; do
     echo "deb-src $mirror $suite main"
   done >"$cache/$1/etc/apt/sources.list.d/source.list"
+  mkdir -p "$cache/$1/muppy" && touch "$cache/$1/muppy/unpacked"
+}
+
+# Installs the packages of suite $1, unless these very ones are there.
+install_packages() {
+  list=$cache/$1/muppy/packages
+  if [ "$(packages_of "$1")" = "$(cat "$list" 2>/dev/null)" ]; then
+    return
+  fi
+  say "installing packages in $cache/$1"
   # shellcheck disable=SC2046 # a list of packages
   in_suite "$1" apt-get -q update &&
     in_suite "$1" apt-get -qy --no-install-recommends install \
       $(packages_of "$1") &&
     source_suites_of "$1" >"$cache/$1/etc/apt/sources.list.d/others.list" &&
-    in_suite "$1" apt-get -q update &&
-    mkdir -p "$cache/$1/muppy" && touch "$cache/$1/muppy/unpacked"
+    in_suite "$1" apt-get -q update && packages_of "$1" >"$list"
 }
 
 # The source tree of source package $2 below /muppy/source in suite $1, of

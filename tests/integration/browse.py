@@ -156,7 +156,7 @@ def test_tree(browsing):
         check("Enter opens", terminal.shows("^- __main__.Lonely"), terminal)
         terminal.keys("i")
         check("details", terminal.shows("^refcount   ")
-              and "size       56 bytes" in terminal.screen.text(), terminal)
+              and re.search("^size       [0-9]+ bytes", terminal.screen.text(), re.M), terminal)
         terminal.keys("\t")
         check("Tab ends them", not terminal.shows("^refcount", 1), terminal)
         terminal.keys("r")
@@ -439,7 +439,7 @@ def test_gdb(browsing):
         check("gdb: stty", gdb.state() == before)
         browsing.left("gdb", gdb, shell=False)
         gdb.keys("print 40 + 2\n")
-        check("gdb: the next command", gdb.shows(r"^\$1 = 42\n\(gdb\)$"), gdb)
+        check("gdb: the next command", gdb.shows(r"\$1 = 42\n\(gdb\)$"), gdb)
         gdb.keys("muppy browse\n")
         gdb.shows("objects, ")
         gdb.resize(30, 100)
@@ -456,7 +456,7 @@ def test_gdb(browsing):
         gdb.keys(CTRL_C)
         check("gdb: Ctrl-C", gdb.shows(r"^\(gdb\)$"), gdb)
         gdb.keys(UP * 4 + "\n")
-        check("gdb: its history", gdb.shows(r"^\$[12] = 42\n\(gdb\)$"), gdb)
+        check("gdb: its history", gdb.shows(r"\$[12] = 42\n\(gdb\)$"), gdb)
         gdb.keys("muppy browse 16\n")
         check("gdb: an error", gdb.shows("muppy: no object starts at 0x10"), gdb)
         check("gdb: stty after an error", gdb.state() == before)
@@ -521,7 +521,7 @@ def test_tui(browsing):
         gdb.keys("show height\n")
         check("TUI: the pager is as it was", gdb.shows("in a page is unlimited"), gdb)
         gdb.keys("print 40 + 2\n")
-        check("TUI: the next command", gdb.shows(r"^\$1 = 42\n\(gdb\)$"), gdb)
+        check("TUI: the next command", gdb.shows(r"\$1 = 42\n\(gdb\)$"), gdb)
         gdb.keys("muppy browse\n")
         gdb.shows("objects, ")
         gdb.resize(30, 100)
@@ -537,11 +537,11 @@ def test_tui(browsing):
         gdb.shows("objects, ")
         kill_helper(gdb.pid)
         check("TUI: the helper is killed", gdb.shows("PC: 0x[0-9a-f]+")
-              and gdb.shows("was ended by signal 9") and 1049 in gdb.screen.modes, gdb)
+              and gdb.shows("program was ended") and 1049 in gdb.screen.modes, gdb)
         gdb.keys("tui disable\n")
         check("TUI: left", gdb.shows(r"^\(gdb\) *(tui disable)?\n?"), gdb)
         gdb.keys("print 40 + 3\n")
-        check("after TUI", gdb.shows(r"^\$3 = 43\n\(gdb\)$"), gdb)
+        check("after TUI", gdb.shows(r"\$3 = 43\n\(gdb\)$"), gdb)
         check("after TUI: no alternate screen", 1049 not in gdb.screen.modes)
         # Rows as wide as the screen must not be followed by free ones.
         gdb.keys("tui enable\nset height 0\n")
@@ -582,9 +582,9 @@ IN_GDB = [test_gdb, test_gdb_helper, test_tui, test_live]
 
 def main():
     results = Results(verbose="-v" in sys.argv)
-    python = interpreter("python3.11")
+    python = interpreter("python3.11") or sys.executable
     if not python or not shutil.which(GDB):
-        results.skip("browse", "no %s" % ("gdb" if python else "python3.11"))
+        results.skip("browse", "no %s" % ("gdb" if python else "Python"))
         results.close()
         return 77
     only = [word for word in sys.argv[1:] if word.startswith("test_")]
