@@ -33,7 +33,7 @@ const struct command_option refs_options[] = {
      offsetof(struct refs, limit)},
     {"repeat", "on|off",
      "Draw what refers to an object at each place where the object appears\n"
-     "(on, the default), or at the first one only.",
+     "(on, the default), or once, where it is nearest.",
      OPTION_CHOICE, offsetof(struct refs, repeat)},
     DOT_OPTION(struct refs),
     OUTPUT_OPTIONS(struct refs),
