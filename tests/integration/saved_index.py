@@ -83,7 +83,7 @@ def answers(core, exe, options=()):
     listed = ask(core, exe, "filter", "Person", "-limit", "1", options=options)
     address = re.search(rb"0x[0-9a-f]+", listed.stdout).group().decode()
     questions = (["summary", "-limit", "0"], ["summary", "-tracked"],
-                 ["summary", "-orphans"], ["refs", address, "-level", "5"],
+                 ["summary", "-orphans"], ["refs", address, "-depth", "5"],
                  ["object", address], ["referents", address],
                  ["filter", "dict", "-limit", "5"],
                  ["cycles", "-limit", "3"], ["sizeof", address])
