@@ -77,7 +77,7 @@ static void visit_dict_or_values(struct visit *visit,
 
 bool heap_visits_managed_dict(const struct pyheap *heap) {
   if (heap->layout->version != 0x030d)
-    return heap->layout->version > 0x030d;
+    return heap->info.hexversion >= 0x030e0400;
   return heap->info.hexversion >= 0x030d0600 || heap->patched_by_debian;
 }
 

@@ -348,11 +348,11 @@ uint64_t bytearray_size(const struct pyheap *heap,
 }
 
 /** A list without items has none allocated, or -1 while it is being sorted.
- * Free-threaded builds since 3.14 ask for the items first (Objects/listobject.c,
+ * Free-threaded builds since 3.14.4 ask for the items first (Objects/listobject.c,
  * list___sizeof___impl). */
 uint64_t list_size(const struct pyheap *heap, const struct object *object) {
   const struct layout *layout = heap_layout(heap);
-  if (layout->free_threaded && layout->version >= 0x030e &&
+  if (layout->free_threaded && heap->info.hexversion >= 0x030e0400 &&
       !FIELD(layout, object, PyListObject, ob_item))
     return object_basicsize(object);
   return object_basicsize(object) +

@@ -13,12 +13,6 @@
 #define VISITED_FROM(version, structure, member, name)                         \
   VISITED_SINCE(version, structure, member, name),                             \
       OWNED_BEFORE(version, structure, member, name)
-/** A member that is a reference in some versions only. */
-#define VISITED_DURING(first, end, structure, member_, name_)                  \
-  {                                                                            \
-    .kind = MEMBER_VISITED, .fact = FACT_##structure##__##member_,             \
-    .since = first, .before = end, .name = name_                               \
-  }
 
 /* known_modules_visit.c, known_modules_visit_text.c: references outside the
  * object or under a condition. */

@@ -120,8 +120,9 @@ enum member_kind {
 struct member {
   enum member_kind kind;
   uint16_t fact;
-  uint16_t since;   /**< First version, 0x030c for 3.12; 0: always. */
-  uint16_t before;  /**< First version without it; 0: none. */
+  /** First version with and first one without it: 0x030c for 3.12, 0x030e0100
+   * for 3.14.1; 0: any. */
+  uint32_t since, before;
   const char *name; /**< Shown as it is: ".func", "callback". */
 };
 
@@ -139,6 +140,11 @@ struct member {
    .fact = FACT_##structure##__##member_,                                      \
    .before = version,                                                          \
    .name = name_}
+#define VISITED_DURING(version, end, structure, member_, name_)                \
+  {                                                                            \
+    .kind = MEMBER_VISITED, .fact = FACT_##structure##__##member_,             \
+    .since = version, .before = end, .name = name_                             \
+  }
 #define OWNED(structure, member_, name_)                                       \
   {.kind = MEMBER_OWNED,                                                       \
    .fact = FACT_##structure##__##member_,                                      \
@@ -148,6 +154,11 @@ struct member {
    .fact = FACT_##structure##__##member_,                                      \
    .before = version,                                                          \
    .name = name_}
+#define OWNED_DURING(version, end, structure, member_, name_)                  \
+  {                                                                            \
+    .kind = MEMBER_OWNED, .fact = FACT_##structure##__##member_,               \
+    .since = version, .before = end, .name = name_                             \
+  }
 #define OWN_TYPE {.kind = MEMBER_TYPE}
 #define OWN_TYPE_SINCE(version) {.kind = MEMBER_TYPE, .since = version}
 #define TYPE_ELSEWHERE {.kind = MEMBER_TYPE_ELSEWHERE}

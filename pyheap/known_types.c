@@ -35,9 +35,12 @@
       VISITED(unionobject, unhashable_args, "other arguments"),                \
       VISITED(unionobject, parameters, ".__parameters__")
 
+/* Visited since 3.14.1 and 3.13.10 (Objects/typevarobject.c, gh-140000). */
 #define NAME_MEMBER(structure)                                                 \
-  OWNED_BEFORE(0x030e, structure, name, ".__name__"),                          \
-      VISITED_SINCE(0x030e, structure, name, ".__name__")
+  OWNED_BEFORE(0x030d0a00, structure, name, ".__name__"),                      \
+      VISITED_DURING(0x030d0a00, 0x030e, structure, name, ".__name__"),        \
+      OWNED_DURING(0x030e, 0x030e0100, structure, name, ".__name__"),          \
+      VISITED_SINCE(0x030e0100, structure, name, ".__name__")
 
 #define CONTEXT(name_)                                                         \
   {.name = name_,                                                              \
