@@ -18,6 +18,9 @@ static const char *const questions[][ARGUMENTS] = {
     {"objects", "-generation", "2", "-min-refcount", "2", "-count"},
     {"objects", "-roots"},
     {"summary", "-detail", "3", "-limit", "unlimited"},
+    {"retained", "-min", "0"},
+    {"cycles", "-limit", "200"},
+    {"cycles", "-code", "-dot", "/dev/null"},
     {"export"},
     {"info"},
 };
@@ -25,6 +28,11 @@ static const char *const about_object[][ARGUMENTS] = {
     {"object", "@"},
     {"referents", "@", "-depth", "4"},
     {"refs", "@", "-depth", "4"},
+    {"refs", "@", "-depth", "4", "-dot", "/dev/null"},
+    {"sizeof", "@", "-detail", "4"},
+    {"sizeof", "@", "-code"},
+    {"retained", "@"},
+    {"cycles", "@", "-code"},
 };
 
 static enum command_status ask(struct session *session,
