@@ -105,8 +105,12 @@ def interpreters():
         "PYENV_ROOT", os.path.expanduser("~/.pyenv")), "versions")
     found = glob.glob("/usr/bin/python3.[0-9]*[0-9]") + sorted(
         glob.glob(os.path.join(versions, "3.*", "bin", "python3")))
-    return [path for path in found
-            if int(re.search(r"/(?:python)?3\.(\d+)", path).group(1)) >= 8]
+    return [path for path in found if version(path) >= (3, 8)]
+
+
+def version(path):
+    """(3, 11): the version that the path of an interpreter names."""
+    return 3, int(re.search(r"/(?:python)?3\.(\d+)", path).group(1))
 
 
 def kernel_core_hindrance():

@@ -208,21 +208,14 @@ def make_core(python, directory):
         return Core(fixture.gcore() if how == "pause" else fixture.kernel_core())
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
-    parser.add_argument("--python", default="python3.11")
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--cases", type=int, default=250)
-    parser.add_argument("--minutes", type=float, default=0.4,
-                        help="stop after that time")
-    parser.add_argument("--keep", action="store_true",
-                        help="leave failed cases in the working directory")
-    options = parser.parse_args()
-    results = common.Results()
-    python = common.interpreter(options.python)
-    if not python:
-        results.skip("damage", "no " + options.python)
-        return results.close()
+def other_version():
+    """The newest interpreter that is none of 3.11, or none."""
+    found = [(common.version(path), path) for path in common.interpreters()]
+    return [path for version, path in sorted(found) if version != (3, 11)][-1:]
+
+
+def test_python(results, options, python):
+    print("damaged: a core of %s" % python)
     with common.scratch() as directory:
         try:
             core = make_core(python, directory)
@@ -232,6 +225,26 @@ def main():
             test_random(results, options, core, directory)
         except Failure as failure:
             results.check("damage", False, str(failure))
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
+    parser.add_argument("--python", action="append",
+                        help="default: python3.11 and the newest other version")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--cases", type=int, default=250)
+    parser.add_argument("--minutes", type=float, default=0.4,
+                        help="stop after that time")
+    parser.add_argument("--keep", action="store_true",
+                        help="leave failed cases in the working directory")
+    options = parser.parse_args()
+    results = common.Results()
+    for name in options.python or ["python3.11", *other_version()]:
+        python = common.interpreter(name)
+        if python:
+            test_python(results, options, python)
+        else:
+            results.skip("damage", "no " + name)
     return results.close()
 
 

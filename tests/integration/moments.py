@@ -125,7 +125,7 @@ def test_python(results, python, options):
             except Failure as failure:
                 results.check(title, False, str(failure))
     for text in sorted(set(tally.problems)):
-        print("%s: problem %s" % (os.path.basename(python), text))
+        print("%s: problem %s" % (tally.version, text))
     return tally
 
 
