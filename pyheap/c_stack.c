@@ -16,6 +16,14 @@ const struct memory_stack *c_stack_at(const struct pyheap *heap,
   return stack;
 }
 
+bool c_stack_holds(const struct pyheap *heap, uint64_t address) {
+  for (size_t i = 0; i < heap->memory.stack_count; i++)
+    if (address >= heap->memory.stacks[i].start &&
+        address < heap->memory.stacks[i].end)
+      return true;
+  return false;
+}
+
 /* References -------------------------------------------------------------- */
 
 enum {

@@ -11,6 +11,9 @@
 /** The stack that starts at ADDRESS, which a root's does. */
 const struct memory_stack *c_stack_at(const struct pyheap *heap,
                                       uint64_t address);
+/** Whether ADDRESS is on a stack, where no object is made, though a type may be
+ * behind a number. */
+bool c_stack_holds(const struct pyheap *heap, uint64_t address);
 /** Every object whose address is in a register or on the stack, once, and those
  * in allocated blocks that such words point to: a list is empty while it is
  * sorted, and its items in an array that a variable points to.  Guesses, for a

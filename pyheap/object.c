@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "allocator.h"
+#include "c_stack.h"
 #include "heap.h"
 #include "instance.h"
 #include "known_core.h"
@@ -143,7 +144,8 @@ static bool is_whole(const struct pyheap *heap, const struct object *object) {
   uint64_t size, start, end;
   object_extent(heap, object, &start, &end);
   if (!object_measure(heap, object, &size) ||
-      allocator_contradicts(heap, start))
+      allocator_contradicts(heap, start) ||
+      c_stack_holds(heap, object->address))
     return false;
   if (object->type->flags & TPFLAGS_UNICODE_SUBCLASS)
     return text_open(heap, object->address, &text);
