@@ -111,6 +111,12 @@ static uint64_t magnitude(int64_t value) {
   return value < 0 ? -(uint64_t)value : (uint64_t)value;
 }
 
+/** Adds to a sum of sizes.  A file may hold any numbers: what is too big for a
+ * sum makes it wrong, and nothing else. */
+static void add_bytes(int64_t *sum, int64_t bytes) {
+  *sum = (int64_t)((uint64_t)*sum + (uint64_t)bytes);
+}
+
 static int compare_rows(const void *left, const void *right, void *context) {
   const struct difference_options *options = context;
   const struct pyheap_difference_row *a = left, *b = right;
@@ -166,12 +172,12 @@ static void print_rows(const struct difference *difference,
   qsort_r(rows, count, sizeof *rows, compare_rows, (void *)difference->options);
   for (size_t i = 0; i < count; i++) {
     total.count += rows[i].count;
-    total.bytes += rows[i].bytes;
+    add_bytes(&total.bytes, rows[i].bytes);
     if (i < limit) {
       add_row(table, &rows[i], counts, sizes);
     } else {
       rest.count += rows[i].count;
-      rest.bytes += rows[i].bytes;
+      add_bytes(&rest.bytes, rows[i].bytes);
     }
   }
   if (count > limit) {
@@ -387,8 +393,8 @@ sum_list(const struct difference *difference,
   for (size_t i = 0; i < list->count; i++) {
     side_of(difference, &list->items[i], &object);
     rows[snapshot->type_of[object]].count++;
-    rows[snapshot->type_of[object]].bytes +=
-        bytes_of(difference, &list->items[i]);
+    add_bytes(&rows[snapshot->type_of[object]].bytes,
+              bytes_of(difference, &list->items[i]));
   }
   for (uint32_t i = 0; i < snapshot->type_count; i++)
     if (rows[i].count)

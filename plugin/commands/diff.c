@@ -46,6 +46,8 @@ static enum command_status take_core(struct session *session, const char *path,
                                      struct moment *moment) {
   struct pyheap_target target = {
       .core = path,
+      /* gdb's own is that of what it debugs. */
+      .exe = session->gdb ? NULL : session->target.exe,
       .sysroot = session->target.sysroot,
       .progress = session->target.progress,
       .threads = session->target.threads,

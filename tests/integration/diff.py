@@ -198,7 +198,7 @@ def diff(first, second):
 
 
 def export(core):
-    """{address: type} of all reachable objects of a core file."""
+    """{address: (type, size)} of all reachable objects of a core file."""
     path = core + ".jsonl"
     muppy("--core=" + core, "export", "-output", path, "-force")
     with open(path, encoding="utf-8") as file:
@@ -237,13 +237,17 @@ def test_files(results, python, directory):
     check_change(results, "--core and snapshot",
                  diff("--core=" + second, path("first.live")), known)
     one, two = export(first), export(second)
-    gone, new = set(one) - set(two), set(two) - set(one)
-    places = {address for address in set(one) & set(two)
-              if one[address][0] != two[address][0]}
-    results.check("as two exports have it", change.addresses("New") >= new | places
-                  and change.addresses("Gone") >= gone | places
-                  and not (change.addresses("New") & change.addresses("Gone"))
-                  - set(one), change.out[:2000])
+    both = set(one) & set(two)
+    replaced = change.addresses("New") & change.addresses("Gone")
+    results.check("new and gone as two exports have them",
+                  change.addresses("New") - replaced == set(two) - both
+                  and change.addresses("Gone") - replaced == set(one) - both
+                  and replaced >= {address for address in both
+                                   if one[address][0] != two[address][0]},
+                  change.out[:2000])
+    results.check("grown as two exports have it", change.addresses("Grown") == {
+        address for address in both - replaced
+        if one[address][1] < two[address][1]}, change.out[:2000])
     held = Change(muppy("diff", path("first.live"), path("second.live"), *LISTED))
     results.check("a snapshot tells what held an object",
                   all(cells[-1].startswith("list 0x")

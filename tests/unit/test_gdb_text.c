@@ -221,10 +221,13 @@ static void mappings_with_modes(void **state) {
       "  0xffffffffff600000 0xffffffffff601000     0x1000        0x0  --xp   "
       "[vsyscall]\n"
       "6    AT_PAGESZ            System page size               4096\n"
-      "9    AT_ENTRY             Entry point of program         0x60a790\n",
+      "9    AT_ENTRY             Entry point of program         0x60a790\n"
+      "25   AT_RANDOM            Address of 16 random bytes     "
+      "0x7ffd3b0c0a59\n",
       false);
 
   assert_int_equal(regions.entry, 0x60a790);
+  assert_true(regions.random == 0x7ffd3b0c0a59);
   CHECK_REGIONS(regions, live);
 }
 
