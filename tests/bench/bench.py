@@ -137,7 +137,7 @@ class Table:
             return
         ok = goal is None or (value >= goal if least else value <= goal)
         self.missed += not ok
-        form = {"s": "%.3f s", "ms": "%.1f ms", "x": "%.2f x", "MiB": "%.0f MiB",
+        form = {"s": "%.3f s", "ms": "%.1f ms", "x": "%.2f x", "MiB": "%.0f MiB", "B": "%.1f B",
                 "%": "%.1f %%"}[unit]
         print("%-46s %12s %12s %s" % (
             name, form % value, "" if goal is None else
@@ -214,6 +214,14 @@ def measure_commands(table, heap):
     table.line("refs with a saved index",
                median(heap.command(*questions[2][1], options=()), runs), 0.2)
     os.unlink(heap.core + ".muppy-index")
+    snapshot = heap.core + ".snapshot"
+    table.line("save", median(heap.command("save", "-force", snapshot), runs),
+               goal_of(heap, 3.0, 15.0))
+    table.line("diff with that",
+               median(heap.command("diff", snapshot), runs), None)
+    table.line("bytes an object in it", os.path.getsize(snapshot) / heap.objects,
+               48, "B")
+    os.unlink(snapshot)
     return measured
 
 
