@@ -5,9 +5,11 @@
 #include <string.h>
 
 #include "damage.h"
+#include "plugin/browse/heap_tree.h"
 #include "plugin/command.h"
 
-enum { ARGUMENTS = 8, CHOSEN = 8, VALUE_LIMIT = 60, MOST_REFERENCES = 5000 };
+enum { ARGUMENTS = 8, CHOSEN = 8, VALUE_LIMIT = 60, MOST_REFERENCES = 5000,
+       BROWSE_STEPS = 30, SCREEN_ROWS = 24 };
 
 /** The object that is asked about stands for "@". */
 static const char *const questions[][ARGUMENTS] = {
@@ -105,6 +107,58 @@ static const char *look_at_all(struct pyheap *heap) {
   return nonsense;
 }
 
+/** What a screen would show. */
+static void look_at_screen(struct browse_model *model,
+                           const struct heap_tree *tree, FILE *out) {
+  uint64_t first = browse_first(model, SCREEN_ROWS);
+  struct browse_row row;
+
+  for (uint64_t i = first; i < first + SCREEN_ROWS && i < browse_rows(model);
+       i++) {
+    struct browse_text text = {0};
+    browse_row(model, i, &row, &text);
+    browse_text_deinit(&text);
+  }
+  struct buffer title = {0};
+  browse_row(model, browse_cursor(model), &row, NULL);
+  heap_tree_title(tree, row.item, browse_direction(model), &title);
+  buffer_deinit(&title);
+  heap_tree_details(tree, row.item, out, 80);
+}
+
+/** Wanders about as a user of muppy browse does. */
+static void browse(struct pyheap *heap, uint64_t *variety, FILE *out) {
+  struct heap_tree tree;
+  struct pyheap_error *error = pyheap_index_references(heap);
+  struct browse_row row;
+
+  if (!error)
+    error = heap_tree_init(&tree, heap);
+  if (error) {
+    pyheap_error_destroy(error);
+    return;
+  }
+  const struct browse_source source = heap_tree_source(&tree);
+  struct browse_model *model = browse_create(
+      &source, (struct browse_item){HEAP_ITEM_ALL, 0}, BROWSE_REFERRERS);
+  for (int i = 0; i < BROWSE_STEPS; i++) {
+    uint64_t chance = next_random(variety);
+    browse_move_to(model, next_random(variety) % browse_rows(model));
+    browse_open(model);
+    look_at_screen(model, &tree, out);
+    browse_row(model, browse_cursor(model), &row, NULL);
+    if (chance % 8 == 0)
+      browse_visit(model, row.item,
+                   chance % 16 ? BROWSE_REFERENTS : BROWSE_REFERRERS);
+    else if (chance % 8 == 1)
+      browse_close(model);
+    else if (chance % 8 == 2)
+      browse_back(model);
+  }
+  browse_destroy(model);
+  heap_tree_deinit(&tree);
+}
+
 const char *ask_everything(const char *path, uint64_t variety) {
   FILE *out = fopen("/dev/null", "w");
   if (!out)
@@ -127,6 +181,8 @@ const char *ask_everything(const char *path, uint64_t variety) {
     for (size_t j = 0; j < sizeof about_object / sizeof *about_object; j++)
       ask(&session, about_object[j], address);
   }
+  if (count)
+    browse(session.heap, &variety, out);
   if (count)
     nonsense = look_at_all(session.heap);
   session_close(&session);
