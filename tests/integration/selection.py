@@ -6,6 +6,7 @@ import glob
 import json
 import os
 import re
+import subprocess
 import sys
 
 import common
@@ -185,6 +186,36 @@ def test_refused(results, core):
                       result.stdout and result.stdout.count("\n") == 1, result.stdout)
 
 
+TWO_INTERPRETERS = """
+import os, time
+import _xxsubinterpreters
+other = _xxsubinterpreters.create()
+_xxsubinterpreters.run_string(other, "class Theirs: pass\\nkept = [Theirs() for _ in 'seven..']")
+class Ours: pass
+kept = [Ours() for _ in "five."]
+print(other, flush=True)
+time.sleep(600)
+"""
+
+
+def test_interpreters(results, python):
+    """-interpreter, where there are two."""
+    with subprocess.Popen([python, "-c", TWO_INTERPRETERS], stdout=subprocess.PIPE,
+                          env=common.fixture_environment()) as process:
+        try:
+            other = re.search(rb"\d+", process.stdout.readline()).group(0).decode()
+            found = asker(pid=process.pid)
+            for name, its, theirs in (("Ours", "0", other), ("Theirs", other, "0")):
+                objects = found(name)
+                results.check("%s: %s of interpreter %s" % (python, name, its),
+                              len(objects) in (5, 7) and objects
+                              == found(name, "-interpreter", its))
+                results.check("%s: none of interpreter %s" % (python, theirs),
+                              not found(name, "-interpreter", theirs))
+        finally:
+            process.kill()
+
+
 def test_gdb(results, python, sets, core):
     """Expressions as addresses, in gdb."""
     rows = sorted(some(sets, "length"), key=lambda text: int(text, 16))
@@ -217,6 +248,7 @@ def test(results, python):
         test_roots(results, python, core)
         if python == PYTHONS[0]:
             test_refused(results, core)
+            test_interpreters(results, python)
             test_gdb(results, python, sets, core)
 
 
