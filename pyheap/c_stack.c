@@ -27,14 +27,13 @@ bool c_stack_holds(const struct pyheap *heap, uint64_t address) {
 /* References -------------------------------------------------------------- */
 
 enum {
-  LIMIT_BLOCKS = 1 << 16,  /**< Blocks that a stack points to. */
-  LIMIT_BYTES = 256 << 20, /**< Of all of them. */
+  LIMIT_BLOCKS = 1 << 16, /**< Blocks that a stack points to. */
+  LIMIT_BYTES = 64 << 20, /**< Of those that are looked into. */
 };
 
-/** Where an object's address was found. */
+/** Where the address of an object or of a block was found. */
 struct find {
   uint64_t target;
-  uint64_t block;  /**< That holds it, 0: the stack itself. */
   uint64_t offset; /**< Of the word on the stack; IN_REGISTER. */
 };
 
@@ -63,8 +62,6 @@ static int compare_finds(const void *a, const void *b) {
   const struct find *left = a, *right = b;
   if (left->target != right->target)
     return left->target < right->target ? -1 : 1;
-  if (left->block != right->block)
-    return left->block < right->block ? -1 : 1;
   return left->offset < right->offset ? -1 : left->offset > right->offset;
 }
 
@@ -85,9 +82,9 @@ static void find_word(struct finds *finds, struct finds *blocks,
                       const struct pyheap *heap, uint64_t word,
                       uint64_t offset) {
   if (is_of_interest(heap, word))
-    add_find(finds, (struct find){word, 0, offset});
+    add_find(finds, (struct find){word, offset});
   else if (blocks->count < LIMIT_BLOCKS && block_at(heap, word))
-    add_find(blocks, (struct find){word, 0, offset});
+    add_find(blocks, (struct find){word, offset});
 }
 
 static void find_all(struct finds *finds, struct finds *blocks,
@@ -104,13 +101,26 @@ static void find_all(struct finds *finds, struct finds *blocks,
     find_word(finds, blocks, heap, stack->registers[i], IN_REGISTER);
 }
 
-/** Looks into the blocks, once into each. */
-static void search_blocks(struct finds *finds, struct finds *blocks,
-                          const struct pyheap *heap) {
+static void tell(struct visit *visit, uint64_t target, uint64_t offset) {
+  if (offset == IN_REGISTER)
+    visit_named(visit, target, PYHEAP_PROBABLE, "register");
+  else
+    visit_reference(visit, target, PYHEAP_PROBABLE, PYHEAP_NAME_OFFSET, offset);
+}
+
+/** Every object on the stack and in registers, once. */
+static void tell_finds(struct visit *visit, const struct finds *finds) {
+  for (size_t i = 0; i < finds->count; i++)
+    if (!i || finds->list[i].target != finds->list[i - 1].target)
+      tell(visit, finds->list[i].target, finds->list[i].offset);
+}
+
+/** Every object in the blocks, of which each is looked into once. */
+static void tell_blocks(struct visit *visit, const struct finds *blocks) {
+  const struct pyheap *heap = visit->heap;
   uint64_t left = LIMIT_BYTES;
-  if (blocks->count)
-    qsort(blocks->list, blocks->count, sizeof *blocks->list, compare_finds);
-  for (size_t i = 0; i < blocks->count && !finds->out_of_memory; i++) {
+
+  for (size_t i = 0; i < blocks->count; i++) {
     uint64_t block = blocks->list[i].target;
     uint64_t size = block_at(heap, block);
     const uint8_t *bytes = heap_memory(heap, block, size);
@@ -118,38 +128,28 @@ static void search_blocks(struct finds *finds, struct finds *blocks,
         (i && block == blocks->list[i - 1].target))
       continue;
     left -= size;
-    for (uint64_t at = 0; at + 8 <= size && !finds->out_of_memory; at += 8)
+    for (uint64_t at = 0; at + 8 <= size; at += 8)
       if (is_of_interest(heap, load_u64(bytes + at)))
-        add_find(finds, (struct find){load_u64(bytes + at), block,
-                                      blocks->list[i].offset});
+        tell(visit, load_u64(bytes + at), blocks->list[i].offset);
   }
 }
 
-/** Tells a find, unless it is on the stack again. */
-static void tell_find(struct visit *visit, const struct find *find,
-                      const struct find *before) {
-  if (before && !find->block && !before->block &&
-      find->target == before->target)
-    return;
-  if (find->offset == IN_REGISTER)
-    visit_named(visit, find->target, PYHEAP_PROBABLE, "register");
-  else
-    visit_reference(visit, find->target, PYHEAP_PROBABLE, PYHEAP_NAME_OFFSET,
-                    find->offset);
+static void sort_finds(struct finds *finds) {
+  if (finds->count)
+    qsort(finds->list, finds->count, sizeof *finds->list, compare_finds);
 }
 
 void c_stack_visit(struct visit *visit, const struct memory_stack *stack) {
   struct finds finds = {0}, blocks = {0};
 
   find_all(&finds, &blocks, visit->heap, stack);
-  search_blocks(&finds, &blocks, visit->heap);
   if ((finds.out_of_memory || blocks.out_of_memory) && visit->problems)
     problems_add(visit->problems, "C stacks too large to be searched",
                  stack->start, 1);
-  if (finds.count)
-    qsort(finds.list, finds.count, sizeof *finds.list, compare_finds);
-  for (size_t i = 0; i < finds.count; i++)
-    tell_find(visit, &finds.list[i], i ? &finds.list[i - 1] : NULL);
+  sort_finds(&finds);
+  sort_finds(&blocks);
+  tell_finds(visit, &finds);
+  tell_blocks(visit, &blocks);
   free(finds.list);
   free(blocks.list);
 }
