@@ -2,10 +2,9 @@
 /* Selecting objects by what they are. */
 #include "config.h"
 
-#include <omp.h>
-
 #include "heap.h"
 #include "marks.h"
+#include "parallel.h"
 #include "value.h"
 
 enum {
@@ -54,9 +53,9 @@ static bool fits_generation(const struct pyheap *heap,
 
 /** Cheap tests first; what is costly is its size. */
 static bool fits(const struct pyheap *heap, const struct pyheap_filter *filter,
-                 pyheap_node node, struct object *object, uint64_t *size) {
+                 pyheap_node node, uint64_t address, struct object *object,
+                 uint64_t *size) {
   const char *why;
-  uint64_t address = heap_number_address(heap, node);
 
   if (address < filter->from || address > filter->to ||
       !object_load(heap, address, object, &why))
@@ -86,21 +85,42 @@ bool pyheap_fits(const struct pyheap *heap, const struct pyheap_filter *filter,
                  pyheap_node node) {
   struct object object;
   uint64_t size;
-  return node < heap->object_count && fits(heap, filter, node, &object, &size);
+  return node < heap->object_count &&
+         fits(heap, filter, node, heap_number_address(heap, node), &object,
+              &size);
 }
 
 /* All objects ------------------------------------------------------------- */
+
+/** Finds the addresses of some objects and asks for their memory. */
+static void find_addresses(const struct pyheap *heap, pyheap_node first,
+                           unsigned count, uint64_t *addresses) {
+  for (unsigned i = 0; i < count; i++) {
+    addresses[i] = heap_number_address(heap, first + i);
+    const uint8_t *bytes = memory_at(&heap->memory, addresses[i], 1);
+    if (bytes)
+      __builtin_prefetch(bytes);
+  }
+}
 
 /** Looks at the objects of one batch. */
 static void select_batch(const struct pyheap *heap,
                          const struct pyheap_filter *filter, pyheap_node first,
                          pyheap_node end, uint64_t *bits,
                          struct pyheap_summary_row *rows, uint32_t types) {
+  enum {
+    AT_ONCE = 32
+  };
+  uint64_t addresses[AT_ONCE], size;
+  struct object object;
+
   for (pyheap_node node = first; node < end; node++) {
-    struct object object;
-    uint64_t size;
+    unsigned place = (node - first) % AT_ONCE;
+    if (!place)
+      find_addresses(heap, node, end - node < AT_ONCE ? end - node : AT_ONCE,
+                     addresses);
     /* The types of all objects were read when these were found. */
-    if (!fits(heap, filter, node, &object, &size) ||
+    if (!fits(heap, filter, node, addresses[place], &object, &size) ||
         object.type->index >= types)
       continue;
     bits[node / 64] |= 1ull << node % 64;
@@ -127,28 +147,43 @@ static void sum_rows(struct pyheap_selection *selection,
   }
 }
 
+struct selecting {
+  const struct pyheap *heap;
+  const struct pyheap_filter *filter;
+  uint64_t *bits;
+  struct pyheap_summary_row *rows; /**< TYPES for each thread. */
+  uint32_t types;
+  struct shares shares;
+  bool canceled;
+};
+
+static void select_shares(void *context, unsigned thread) {
+  struct selecting *work = context;
+  uint64_t first, end;
+
+  while (!__atomic_load_n(&work->canceled, __ATOMIC_RELAXED) &&
+         shares_take(&work->shares, &first, &end)) {
+    select_batch(work->heap, work->filter, (pyheap_node)first, (pyheap_node)end,
+                 work->bits, work->rows + (size_t)thread * work->types,
+                 work->types);
+    if (thread == 0 && heap_canceled(work->heap, "selecting objects", first,
+                                     work->shares.end))
+      __atomic_store_n(&work->canceled, true, __ATOMIC_RELAXED);
+  }
+}
+
 /** The bits of the objects, and ROWS for each thread; false when canceled. */
 static bool select_all(const struct pyheap *heap,
                        const struct pyheap_filter *filter, uint64_t *bits,
                        struct pyheap_summary_row *rows, uint32_t types) {
-  uint64_t count = heap->object_count, batches = (count + BATCH - 1) / BATCH;
-  uint64_t done = 0;
-  bool stop = false;
-
-#pragma omp parallel for schedule(dynamic, 1) num_threads(heap->threads)
-  for (uint64_t batch = 0; batch < batches; batch++) {
-    if (__atomic_load_n(&stop, __ATOMIC_RELAXED))
-      continue;
-    uint64_t first = batch * BATCH, end = first + BATCH;
-    select_batch(heap, filter, (pyheap_node)first,
-                 (pyheap_node)(end < count ? end : count), bits,
-                 rows + (size_t)omp_get_thread_num() * types, types);
-    uint64_t so_far = __atomic_add_fetch(&done, 1, __ATOMIC_RELAXED);
-    if (omp_get_thread_num() == 0 &&
-        heap_canceled(heap, "selecting objects", so_far, batches))
-      __atomic_store_n(&stop, true, __ATOMIC_RELAXED);
-  }
-  return !stop;
+  struct selecting work = {.heap = heap,
+                           .filter = filter,
+                           .bits = bits,
+                           .rows = rows,
+                           .types = types,
+                           .shares = {.end = heap->object_count, .size = BATCH}};
+  parallel_run(heap->threads, select_shares, &work);
+  return !work.canceled;
 }
 
 struct pyheap_error *pyheap_select(struct pyheap *heap,
