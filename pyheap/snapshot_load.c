@@ -90,16 +90,23 @@ static struct pyheap_error *read_file(struct loader *loader) {
   return NULL;
 }
 
+static struct pyheap_error *check_magic(const struct loader *loader) {
+  static const char magic[] = SNAPSHOT_MAGIC;
+
+  if (memcmp(loader->bytes, magic, SNAPSHOT_MAGIC_BYTES) == 0)
+    return NULL;
+  if (memcmp(loader->bytes + 1, magic + 1, strlen("MUPPY")) == 0)
+    return refuse(loader,
+                  "was changed on its way here, as by a transfer in text "
+                  "mode: its first bytes are not those of a snapshot");
+  return refuse(loader, "is no snapshot of muppy");
+}
+
 static struct pyheap_error *read_header(struct loader *loader) {
   const uint8_t *header = loader->bytes;
   uint32_t version = get_u32(header + FILE_VERSION);
 
-  if (memcmp(header, SNAPSHOT_MAGIC, SNAPSHOT_MAGIC_BYTES) != 0)
-    return refuse(loader, memcmp(header + 1, SNAPSHOT_MAGIC + 1, 5) == 0
-                              ? "was changed on its way here, as by a "
-                                "transfer in text mode: its first bytes are "
-                                "not those of a snapshot"
-                              : "is no snapshot of muppy");
+  TRY(check_magic(loader));
   if (version != SNAPSHOT_VERSION)
     return refuse(loader,
                   "has the snapshot format %u, and this muppy reads format "
