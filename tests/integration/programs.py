@@ -39,6 +39,13 @@ def has_program(python, name):
     return said.returncode == 0
 
 
+def prepare():
+    """In the new process.  Shells start what is in the background deaf to
+    SIGQUIT."""
+    signal.signal(signal.SIGQUIT, signal.SIG_DFL)
+    common.allow_core()
+
+
 def stop_program(python, name, directory, moment):
     """Starts test package NAME and ends it with a core, MOMENT seconds after it
     began to write its log; False when it was through by then."""
@@ -48,7 +55,7 @@ def stop_program(python, name, directory, moment):
         process = subprocess.Popen(
             [python, "-m", "test", name], cwd=directory,
             stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-            preexec_fn=common.allow_core, env=environment)
+            preexec_fn=prepare, env=environment)
     with process:
         while process.poll() is None and not os.path.getsize(path):
             time.sleep(0.01)
