@@ -31,6 +31,7 @@ enum pass {
   PASS_FAINT,   /**< Guessed references, and tables of interned strings, which
                      interpreters may have in common. */
   PASS_STATIC,  /**< What only C variables hold: shared. */
+  PASS_GARBAGE, /**< What nothing leads to is of those whose it refers to. */
 };
 
 /* The list ---------------------------------------------------------------- */
@@ -133,7 +134,7 @@ static uint16_t join(enum pass pass, uint16_t old, uint16_t by) {
   if (pass != PASS_CERTAIN) {
     faint = OWNER_FAINT;
     /* What C variables hold says nothing of what interpreters reach. */
-    if (value && (pass == PASS_STATIC || !(old & OWNER_FAINT)))
+    if (value && (pass >= PASS_STATIC || !(old & OWNER_FAINT)))
       return old;
   }
   if (!value || value == by)
@@ -167,16 +168,20 @@ static void own_referents(struct visit *visit) {
   }
 }
 
-static void visit_number(struct sweep *sweep, uint32_t number) {
+static void visit_object(struct sweep *sweep, uint32_t number) {
   const struct pyheap *heap = sweep->visit.heap;
-  uint16_t owner = __atomic_load_n(&sweep->owners[number], __ATOMIC_RELAXED);
   struct object object;
   const char *why;
+  if (object_load(heap, heap_number_address(heap, number), &object, &why))
+    object_visit(&sweep->visit, &object);
+}
+
+static void visit_number(struct sweep *sweep, uint32_t number) {
+  uint16_t owner = __atomic_load_n(&sweep->owners[number], __ATOMIC_RELAXED);
 
   sweep->owner = owner & OWNER_VALUE;
   sweep->guesses = false;
-  if (object_load(heap, heap_number_address(heap, number), &object, &why))
-    object_visit(&sweep->visit, &object);
+  visit_object(sweep, number);
   if (sweep->guesses)
     push(sweep, &sweep->guessers, number);
 }
@@ -405,6 +410,51 @@ static void sweep_statics(const struct pyheap *heap, struct sweep *sweep) {
   }
 }
 
+/** Gathers whose the referents are that are one interpreter's. */
+static void ask_referents(struct visit *visit) {
+  struct sweep *sweep = visit->context;
+  for (size_t i = 0; i < visit->count; i++) {
+    uint32_t number = heap_number(visit->heap, visit->references[i].target);
+    uint16_t owner = number == PYHEAP_NO_NODE
+                         ? OWNER_NONE
+                         : sweep->owners[number] & OWNER_VALUE;
+    if (visit->references[i].kind != PYHEAP_PROBABLE && owner != OWNER_SHARED)
+      sweep->owner = join(PASS_CERTAIN, sweep->owner, owner);
+  }
+}
+
+/** Gives the object NUMBER, which nothing leads to, the owner of what it refers
+ * to, and what it leads to alone; true when it has one now. */
+static bool adopt(struct sweep *sweep, uint32_t number) {
+  sweep->visit.flush = ask_referents;
+  sweep->owner = OWNER_NONE;
+  visit_object(sweep, number);
+  sweep->visit.flush = own_referents;
+  if (!sweep->owner)
+    return false;
+  sweep->owners[number] = sweep->owner | OWNER_FAINT;
+  visit_number(sweep, number);
+  drain(sweep);
+  return true;
+}
+
+/** What nothing leads to: garbage where no lists tell, and orphans.  Of a cycle
+ * some refer to nothing but the others, whose owner is known a round later. */
+static void sweep_garbage(const struct pyheap *heap, struct sweep *sweep) {
+  enum {
+    ROUNDS = 16
+  };
+  bool more = true;
+
+  sweep->pass = PASS_GARBAGE;
+  for (int round = 0; more && round < ROUNDS; round++) {
+    more = false;
+    for (uint32_t number = 0; number < heap->object_count; number++)
+      if (!sweep->owners[number])
+        more |= adopt(sweep, number);
+  }
+}
+
 static struct pyheap_error *
 find_owners(const struct pyheap *heap, struct sweep *sweeps, uint16_t *owners) {
   for (unsigned t = 0; t < heap->threads; t++) {
@@ -424,6 +474,7 @@ find_owners(const struct pyheap *heap, struct sweep *sweeps, uint16_t *owners) {
   visit_roots(&sweeps[0], false);
   sweep_faint(heap, sweeps);
   sweep_statics(heap, &sweeps[0]);
+  sweep_garbage(heap, &sweeps[0]);
   for (unsigned t = 0; t < heap->threads; t++)
     if (sweeps[t].out_of_memory)
       return &error_no_memory;

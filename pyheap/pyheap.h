@@ -258,7 +258,7 @@ const char *pyheap_root_name(const struct pyheap *heap, pyheap_node root);
  * at least one.  Two more numbers stand for what is no one interpreter's. */
 enum {
   PYHEAP_INTERPRETER_SHARED = -1,  /**< Of several, or static. */
-  PYHEAP_INTERPRETER_UNKNOWN = -2, /**< Nothing tells: orphans; in 3.8 and
+  PYHEAP_INTERPRETER_UNKNOWN = -2, /**< Nothing tells: some orphans; in 3.8 and
                                         free-threaded builds garbage, too. */
 };
 
@@ -295,7 +295,8 @@ pyheap_find_interpreters(struct pyheap *heap);
  *   objects, frames, threads or state do, directly or through others such;
  *   shared when those of several do.  Guessed references and tables of interned
  *   strings count only where nothing else leads to the object;
- * - what only C variables hold is shared.
+ * - what only C variables hold is shared;
+ * - what nothing leads to is of whatever it refers to.
  *
  * A root is its interpreter's; static memory is shared.  For objects, needs
  * pyheap_find_interpreters() when there are several.
