@@ -89,8 +89,7 @@ find_state(const struct pyheap *heap, const struct module *module) {
 static void visit_state_member(struct visit *visit, const uint8_t *state,
                                uint64_t size, const struct member *member) {
   const struct layout *layout = visit_layout(visit);
-  if (layout->version < member->since ||
-      (member->before && layout->version >= member->before))
+  if (!member_applies(visit_heap(visit), member))
     return;
   if (member->kind == MEMBER_TYPE) {
     visit_own_type(visit);

@@ -249,8 +249,8 @@ const struct known_type known_modules[] = {
                  VISITED(PyCursesWindowObject, orig, "parent window")}},
     {.name = "_curses_panel.panel",
      .visit = visit_curses_panel,
-     .members = {OWN_TYPE_SINCE(0x030e),
-                 VISITED_FROM(0x030e, PyCursesPanelObject, wo, "window")}},
+     .members = {OWN_TYPE_SINCE(0x030d0800),
+                 VISITED_FROM(0x030d0800, PyCursesPanelObject, wo, "window")}},
 
     /* _datetime */
     {.name = "datetime.date"},
@@ -654,7 +654,7 @@ const struct known_type known_modules[] = {
      .visit = visit_expat_parser,
      .members = {OWN_TYPE_SINCE(0x030a),
                  OWNED(xmlparseobject, intern, ".intern"),
-                 VISITED_FROM(0x030e, xmlparseobject, parent, "parent")}},
+                 VISITED_FROM(0x030d0800, xmlparseobject, parent, "parent")}},
 
     /* _queue */
     {.name = "_queue.SimpleQueue",
@@ -889,18 +889,18 @@ const struct known_type known_modules[] = {
 
     /* zlib */
     {.name = "zlib.Compress",
-     .members = {OWN_TYPE_SINCE(0x030e),
+     .members = {OWN_TYPE_SINCE(0x030d0800),
                  OWNED(compobject, unused_data, ".unused_data"),
                  OWNED(compobject, unconsumed_tail, ".unconsumed_tail"),
-                 VISITED_FROM(0x030e, compobject, zdict, "dictionary")}},
+                 VISITED_FROM(0x030d0800, compobject, zdict, "dictionary")}},
     {.name = "zlib.Decompress",
-     .members = {OWN_TYPE_SINCE(0x030e),
+     .members = {OWN_TYPE_SINCE(0x030d0800),
                  OWNED(compobject, unused_data, ".unused_data"),
                  OWNED(compobject, unconsumed_tail, ".unconsumed_tail"),
-                 VISITED_FROM(0x030e, compobject, zdict, "dictionary")}},
+                 VISITED_FROM(0x030d0800, compobject, zdict, "dictionary")}},
     {.name = "zlib._ZlibDecompressor",
-     .members = {OWN_TYPE_SINCE(0x030e),
-                 VISITED_FROM(0x030e, ZlibDecompressor, zdict, "dictionary"),
+     .members = {OWN_TYPE_SINCE(0x030d0800),
+                 VISITED_FROM(0x030d0800, ZlibDecompressor, zdict, "dictionary"),
                  OWNED(ZlibDecompressor, unused_data, ".unused_data")}},
 
     /* _zoneinfo */

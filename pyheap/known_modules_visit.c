@@ -262,7 +262,8 @@ void visit_curses_panel(struct visit *visit, const struct object *object) {
   const struct layout *layout = visit_layout(visit);
   const uint64_t panel = FIELD(layout, object, PyCursesPanelObject, pan);
   visit_named(visit, heap_word(visit_heap(visit), panel, panel_user(layout)),
-              layout->version >= 0x030e ? PYHEAP_VISITED : PYHEAP_OWNED,
+              version_reached(visit_heap(visit), 0x030d0800) ? PYHEAP_VISITED
+                                                           : PYHEAP_OWNED,
               ".userptr()");
 }
 

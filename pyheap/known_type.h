@@ -163,6 +163,15 @@ struct member {
 #define OWN_TYPE_SINCE(version) {.kind = MEMBER_TYPE, .since = version}
 #define TYPE_ELSEWHERE {.kind = MEMBER_TYPE_ELSEWHERE}
 
+/** Whether the target is of VERSION, written as in a row, or a later one. */
+bool version_reached(const struct pyheap *heap, uint32_t version);
+/** Whether its version is one that a row is for. */
+static inline bool member_applies(const struct pyheap *heap,
+                                  const struct member *member) {
+  return version_reached(heap, member->since) &&
+         (!member->before || !version_reached(heap, member->before));
+}
+
 /** Types that other parts of the library treat by name. */
 enum object_kind {
   KIND_OTHER,

@@ -455,15 +455,9 @@ static void visit_subtype(struct visit *visit, const struct object *object) {
     visit_own_type(visit);
 }
 
-/** Whether the target is of VERSION, 0x030e or 0x030e0100, or a later one. */
-static bool is_since(const struct pyheap *heap, uint32_t version) {
+bool version_reached(const struct pyheap *heap, uint32_t version) {
   return version > UINT16_MAX ? heap->info.hexversion >= version
                               : heap->layout->version >= version;
-}
-
-static bool applies(const struct pyheap *heap, const struct member *member) {
-  return is_since(heap, member->since) &&
-         !(member->before && is_since(heap, member->before));
 }
 
 static void visit_members(struct visit *visit, const struct object *object,
@@ -471,7 +465,7 @@ static void visit_members(struct visit *visit, const struct object *object,
   const struct layout *layout = visit->heap->layout;
   for (const struct member *member = members; member->kind != MEMBER_END;
        member++) {
-    if (!applies(visit->heap, member))
+    if (!member_applies(visit->heap, member))
       continue;
     if (member->kind == MEMBER_TYPE)
       visit_own_type(visit);
