@@ -75,14 +75,20 @@ static bool has_name(const struct pyheap *heap, const struct module *module,
 }
 
 /* The size tells a module of the standard library from one that only bears its
- * name, or whose layout changed. */
+ * name, or whose layout changed.  Where micro versions added members at the end, a
+ * smaller one has the first of them. */
 static const struct known_module_state *
 find_state(const struct pyheap *heap, const struct module *module) {
   const struct layout *layout = heap_layout(heap);
   for (const struct known_module_state *row = known_module_states; row->name;
        row++)
-    if (has_name(heap, module, row->name))
-      return (uint64_t)layout->facts[row->size] == module->size ? row : NULL;
+    if (has_name(heap, module, row->name)) {
+      int64_t size = layout->facts[row->size];
+      return size == (int64_t)module->size ||
+                     (row->grew && size > (int64_t)module->size)
+                 ? row
+                 : NULL;
+    }
   return NULL;
 }
 
@@ -112,12 +118,53 @@ static void scan_state(struct visit *visit, const uint8_t *state,
   }
 }
 
+/* The C variable at ADDRESS, when it holds a type of the module. */
+static void visit_variable(struct visit *visit, uint64_t address,
+                           const char *module) {
+  const struct pyheap *heap = visit_heap(visit);
+  const size_t length = strlen(module);
+  const uint64_t word = heap_word(heap, address, 0);
+  struct object object;
+  const char *why;
+  if (!word || !heap_is_object(heap, word) ||
+      !object_load(heap, word, &object, &why) ||
+      !(object.type->flags & TPFLAGS_TYPE_SUBCLASS))
+    return;
+  const struct type *type = types_get(heap, word);
+  if (type && (type->flags & TPFLAGS_HEAPTYPE) &&
+      type->public.module_length == length &&
+      memcmp(type->public.name, module, length) == 0)
+    visit_reference(visit, word, PYHEAP_VISITED, PYHEAP_NAME_STATIC, address);
+}
+
+/* From 3.14 on _tkinter has its types in C variables, which it visits; these
+ * have no symbols in a stripped file, but names of the module. */
+static void visit_variables(struct visit *visit, const struct object *object) {
+  static const char name[] = "_tkinter";
+  const struct pyheap *heap = visit_heap(visit);
+  const struct memory *memory = &heap->memory;
+  const struct layout *layout = visit_layout(visit);
+  const uint64_t definition = FIELD(layout, object, PyModuleObject, md_def);
+  if (!definition || layout->version < 0x030e ||
+      !text_equals(heap, FIELD(layout, object, PyModuleObject, md_name), name))
+    return;
+  for (size_t i = 0; i < memory->static_count; i++) {
+    const struct memory_static *area = &memory->statics[i];
+    if (definition < area->start || definition >= area->end)
+      continue;
+    for (uint64_t at = area->start; at + 8 <= area->end; at += 8)
+      visit_variable(visit, at, name);
+  }
+}
+
 void known_module_state_visit(struct visit *visit,
                               const struct object *object) {
   struct module module;
   const struct pyheap *heap = visit_heap(visit);
-  if (!load_module(heap, object, &module))
+  if (!load_module(heap, object, &module)) {
+    visit_variables(visit, object);
     return;
+  }
   const struct known_module_state *row = find_state(heap, &module);
   const uint64_t size = row || module.size < LIMIT_SCANNED_STATE
                             ? module.size

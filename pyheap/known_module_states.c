@@ -188,6 +188,7 @@ const struct known_module_state known_module_states[] = {
      .size = STATE(grpmodulestate),
      .members = {SEEN(grpmodulestate, StructGrpType)}},
     {.name = "_hashlib",
+     .grew = true, /* After 3.9.2. */
      .size = STATE(_hashlibstate),
      .members = {SEEN(_hashlibstate, EVPtype), SEEN(_hashlibstate, HMACtype),
                  SEEN(_hashlibstate, EVPXOFtype),

@@ -205,6 +205,7 @@ extern const struct known_type known_modules[];
 struct known_module_state {
   const char *name; /**< The m_name of its definition: "_functools". */
   uint16_t size;    /**< The fact that must equal its definition's m_size. */
+  bool grew;        /**< … or be more: some micro versions lack the last members. */
   struct member members[32];
   /** Visits what the members cannot say, after them; STATE is mapped whole.
    * May be NULL. */
