@@ -177,8 +177,13 @@ static void visit_object(struct sweep *sweep, uint32_t number) {
 }
 
 static void visit_number(struct sweep *sweep, uint32_t number) {
+  const struct pyheap *heap = sweep->visit.heap;
   uint16_t owner = __atomic_load_n(&sweep->owners[number], __ATOMIC_RELAXED);
 
+  /* The strings of these tables are those of who uses them. */
+  if (sweep->pass == PASS_CERTAIN &&
+      heap_is_interned_dict(heap, heap_number_address(heap, number)))
+    return;
   sweep->owner = owner & OWNER_VALUE;
   sweep->guesses = false;
   visit_object(sweep, number);
@@ -326,16 +331,6 @@ static uint32_t interned_number(const struct pyheap *heap, uint32_t index) {
                    heap_word(heap, heap->interpreters[index].address, offset));
 }
 
-/** The tables of interned strings have no owner at first, so that they give
- * their strings none. */
-static void disown_interned(const struct pyheap *heap, uint16_t *owners) {
-  for (size_t i = 0; i < heap->interned_count; i++) {
-    uint32_t number = heap_number(heap, heap->interned[i]);
-    if (number != PYHEAP_NO_NODE)
-      owners[number] = OWNER_FIXED;
-  }
-}
-
 /* The sweep --------------------------------------------------------------- */
 
 /** Visits all that has an owner from the start, and what gets one from there,
@@ -385,29 +380,17 @@ static void sweep_faint(const struct pyheap *heap, struct sweep *sweeps) {
     uint32_t number = interned_number(heap, i);
     if (number == PYHEAP_NO_NODE)
       continue;
-    uint16_t *owner = &sweep->owners[number];
-    uint16_t all =
-        join(PASS_CERTAIN, *owner & OWNER_VALUE, owner_of_index((int32_t)i));
-    *owner = owner_of_index((int32_t)i) | OWNER_FIXED;
-    visit_number(sweep, number);
+    sweep->owner = owner_of_index((int32_t)i);
+    visit_object(sweep, number);
     drain(sweep);
-    *owner = all | OWNER_FIXED;
   }
 }
 
 /** What only C variables hold, the one table of interned strings of versions
  * before 3.12 included. */
-static void sweep_statics(const struct pyheap *heap, struct sweep *sweep) {
+static void sweep_statics(struct sweep *sweep) {
   sweep->pass = PASS_STATIC;
   visit_roots(sweep, true);
-  for (size_t i = 0; i < heap->interned_count; i++) {
-    uint32_t number = heap_number(heap, heap->interned[i]);
-    if (number == PYHEAP_NO_NODE || sweep->owners[number] & OWNER_VALUE)
-      continue;
-    sweep->owners[number] = OWNER_SHARED | OWNER_FIXED;
-    visit_number(sweep, number);
-    drain(sweep);
-  }
 }
 
 /** Gathers whose the referents are that are one interpreter's. */
@@ -468,12 +451,11 @@ find_owners(const struct pyheap *heap, struct sweep *sweeps, uint16_t *owners) {
   else
     own_modules(heap, owners);
   own_statics(heap, owners);
-  disown_interned(heap, owners);
   if (!sweep_settled(heap, sweeps, owners))
     return error_canceled();
   visit_roots(&sweeps[0], false);
   sweep_faint(heap, sweeps);
-  sweep_statics(heap, &sweeps[0]);
+  sweep_statics(&sweeps[0]);
   sweep_garbage(heap, &sweeps[0]);
   for (unsigned t = 0; t < heap->threads; t++)
     if (sweeps[t].out_of_memory)

@@ -3,6 +3,7 @@
 
 #include "known_module_state.h"
 
+#include "dict.h"
 #include "heap.h"
 #include "known_modules.h"
 #include "text.h"
@@ -144,10 +145,17 @@ static void visit_variables(struct visit *visit, const struct object *object) {
   const struct pyheap *heap = visit_heap(visit);
   const struct memory *memory = &heap->memory;
   const struct layout *layout = visit_layout(visit);
-  const uint64_t definition = FIELD(layout, object, PyModuleObject, md_def);
-  if (!definition || layout->version < 0x030e ||
+  uint64_t definition = FIELD(layout, object, PyModuleObject, md_def);
+  if (layout->version < 0x030e ||
       !text_equals(heap, FIELD(layout, object, PyModuleObject, md_name), name))
     return;
+  /* From 3.15 on there may be none; a function's is in the same file. */
+  if (!definition)
+    definition = heap_word(
+        heap,
+        dict_lookup(heap, FIELD(layout, object, PyModuleObject, md_dict),
+                    "create"),
+        OFFSET(layout, PyCFunctionObject, m_ml));
   for (size_t i = 0; i < memory->static_count; i++) {
     const struct memory_static *area = &memory->statics[i];
     if (definition < area->start || definition >= area->end)

@@ -79,7 +79,7 @@ def is_interned(row):
     """Whether an exported object is a table of interned strings: a dict in which
     more than a few strings stand for themselves."""
     targets = collections.Counter(row["referents"] + row["owned"])
-    return (row["type"] == "dict" and not row["tracked"] and len(targets) > 100
+    return (row["type"] == "dict" and len(targets) > 1000
             and all(count == 2 for count in targets.values()))
 
 
