@@ -407,13 +407,25 @@ static bool maps_to_itself(const struct pyheap *heap, uint64_t address) {
   return seen >= ENOUGH;
 }
 
+/** The address of the type `dict`: that of the dict of `type`. */
+static uint64_t find_dict_type(const struct pyheap *heap) {
+  uint64_t dict = heap_word(heap, heap->types.type_type,
+                            OFFSET(heap->layout, PyTypeObject, tp_dict));
+  return heap_word(heap, dict, OFFSET(heap->layout, PyObject, ob_type));
+}
+
 /** The dict of interned strings that a C variable points to, or 0. */
 static uint64_t find_static_interned(const struct pyheap *heap) {
+  int32_t of = OFFSET(heap->layout, PyObject, ob_type);
+  uint64_t dict_type = find_dict_type(heap);
+
   for (size_t i = 0; i < heap->memory.static_count; i++) {
     const struct memory_static *area = &heap->memory.statics[i];
     for (uint64_t at = area->start; at + 8 <= area->end; at += 8) {
       uint64_t target = heap_word(heap, at, 0);
-      if (target && maps_to_itself(heap, target))
+      /* Most words fail the first test, which costs next to nothing. */
+      if (target && heap_word(heap, target, of) == dict_type &&
+          maps_to_itself(heap, target))
         return target;
     }
   }

@@ -5,7 +5,7 @@
     make bench                          everything: half an hour
     make bench BENCH="1M 3.11"          only what has these words
     make bench BENCH="100k churned"     sizes 100k, 1M, 5M; 3.11, 3.13; plain, churned
-    make bench BENCH="1M plain -- -runs=9"
+    make bench BENCH="50M 3.11"         50 million objects: 2 GB, for memory alone
 
 Each figure is the median of some runs.  On the command line a run is a process of
 its own that answers one question about a core file in the page cache, from its
@@ -32,6 +32,8 @@ import common  # noqa: E402
 from common import Failure  # noqa: E402
 
 SIZES = {"100k": 100000, "1M": 1000000, "5M": 5000000}
+# Of a heap that is large in another way: few tracked objects, and so many others.
+LEAVES = 50000000
 MEMORY_POLL = 0.002  # seconds
 GIB = 1 << 30
 
@@ -148,10 +150,12 @@ class Table:
 class Heap:
     """One workload: its core, and the process that it is of."""
 
-    def __init__(self, python, count, churned, directory, options):
+    def __init__(self, python, count, churned, directory, options, leaves=0):
         self.count, self.churned, self.options = count, churned, options
         self.python = python
         arguments = ["--count", str(count)] + (["--churn"] if churned else [])
+        if leaves:
+            arguments += ["--leaves", str(leaves)]
         # No truth: for a million objects that takes longer than all the rest.
         self.fixture = common.Fixture(python, "workload.py", directory, "pause",
                                       arguments, truth=False)
@@ -301,6 +305,24 @@ def bench(table, heap, title):
     return {name: seconds / heap.objects for name, seconds in measured.items()}
 
 
+def bench_huge(table, python, title, options):
+    """Whether a heap of 50 million objects can be read, and in how much memory."""
+    with common.scratch("muppy-bench-") as directory:
+        heap = Heap(python, 1000000, False, directory, options, LEAVES)
+        try:
+            heap.fixture.close()
+            table.title("%s: core of %.0f MiB, %s objects, %s references" % (
+                title, heap.size / 1048576, format(heap.objects, ","),
+                format(heap.references, ",")))
+            for name, words in (("summary", ["summary"]),
+                                ("first refs", ["refs", heap.address])):
+                table.line(name, timed(heap.command(*words))[0])
+            _, kept = in_gdb([heap.exe, heap.core], ["refs " + heap.address], 1)
+            measure_memory(table, heap, kept)
+        finally:
+            os.unlink(heap.core)
+
+
 def compare_growth(table, each):
     """EACH: seconds an object, by interpreter and kind, size and question."""
     for title, sizes in each.items():
@@ -322,7 +344,8 @@ def chosen(words, choices):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("what", nargs="*",
-                        help="100k, 1M, 5M; plain, churned; 3.11, 3.13 (default: all)")
+                        help="100k, 1M, 5M, 50M; plain, churned; 3.11, 3.13 "
+                        "(default: all but 50M)")
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--no-peers", action="store_true",
                         help="nothing inside the process")
@@ -338,7 +361,8 @@ def main():
     for path in options.python:
         version = common.run([path, "-V"], check=True).stdout.split()[1]
         found[".".join(version.split(".")[:2])] = path
-    strange = set(options.what) - set(SIZES) - set(found) - {"plain", "churned"}
+    words = {"plain", "churned", "50M"}
+    strange = set(options.what) - set(SIZES) - set(found) - words
     if strange:
         print("bench: not known here: %s" % ", ".join(sorted(strange)))
         return 1
@@ -346,6 +370,9 @@ def main():
     table, each, failures = Table(), {}, 0
     for version in chosen(options.what, found):
         print(common.run([found[version], "-VV"]).stdout.strip())
+        if "50M" in options.what:
+            bench_huge(table, found[version], version + ", 50M objects", options)
+            continue
         for kind in chosen(options.what, ("plain", "churned")):
             for size in chosen(options.what, SIZES):
                 title = "%s, %s, %s tracked" % (version, kind, size)
