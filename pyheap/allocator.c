@@ -123,7 +123,8 @@ uint64_t allocator_block_size(const struct pyheap *heap, uint64_t start) {
   uint64_t block, size;
   if (!range || start % 16 || (range->flags & MEMORY_FILE))
     return 0;
-  if (pymalloc_block_at(heap, start, &block, &size))
+  if (pymalloc_block_at(heap, start, &block, &size) ||
+      mimalloc_block_at(heap, start, &block, &size))
     return block == start ? size : 0;
   return malloc_block_size(heap, start);
 }

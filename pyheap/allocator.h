@@ -25,6 +25,10 @@ void pymalloc_scan_range(struct pyheap *heap, uint64_t start, uint64_t end,
                          allocator_block_fn *fn, void *context);
 void mimalloc_scan_range(struct pyheap *heap, uint64_t start, uint64_t end,
                          allocator_block_fn *fn, void *context);
+/** The block of mimalloc around ADDRESS, free or in use; false when there is
+ * none. */
+bool mimalloc_block_at(const struct pyheap *heap, uint64_t address,
+                       uint64_t *block, uint64_t *size);
 
 /** The block of the small-object allocator that ADDRESS is in; false where that
  * has none. */

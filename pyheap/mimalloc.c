@@ -120,38 +120,91 @@ static void tell_page(const struct pyheap *heap, const struct page *page,
       fn(context, page->start + i * page->block_size, page->block_size);
 }
 
-/** The pages of the segment at ADDRESS, when one is there. */
-static void scan_segment(struct pyheap *heap, uint64_t address,
-                         allocator_block_fn *fn, void *context) {
+/** A segment: its slices, the first of each page being the page's header. */
+struct segment {
+  uint64_t address;
+  uint64_t slices; /**< Address of the table of them. */
+  const uint8_t *table;
+  uint64_t count;
+};
+
+/** Opens the segment at ADDRESS; false when none is there. */
+static bool segment_open(const struct pyheap *heap, uint64_t address,
+                         struct segment *segment) {
   uint64_t first = (uint64_t)SEGMENT_OF(heap, slices);
-  uint64_t stride = (uint64_t)PAGE(heap, size);
   const uint8_t *header = heap_memory(heap, address, first);
   if (!header)
-    return;
+    return false;
   uint64_t entries = load_u64(header + SEGMENT_OF(heap, slice_entries));
   uint64_t slices = load_u64(header + SEGMENT_OF(heap, segment_slices));
   uint64_t info = load_u64(header + SEGMENT_OF(heap, segment_info_slices));
   uint64_t size = load_u64(header + SEGMENT_OF(heap, segment_size));
   if (!entries || entries > MAX_SLICES || !slices || slices > 1ull << 32 ||
       !info || info >= MAX_INFO_SLICES || size % SLICE || size < slices * SLICE)
+    return false;
+  *segment = (struct segment){
+      .address = address, .slices = address + first, .count = entries};
+  segment->table =
+      heap_memory(heap, segment->slices, entries * (uint64_t)PAGE(heap, size));
+  return segment->table;
+}
+
+/** The page that begins with slice AT; false when none does.  *SLICES is how
+ * many it has, 0 for none. */
+static bool segment_page(const struct pyheap *heap,
+                         const struct segment *segment, uint64_t at,
+                         struct page *page, uint64_t *slices) {
+  uint64_t stride = (uint64_t)PAGE(heap, size);
+  uint64_t area = segment->address + at * SLICE;
+  *page = (struct page){.address = segment->slices + at * stride,
+                        .bytes = segment->table + at * stride};
+  *slices = load_u32(page->bytes + PAGE(heap, slice_count));
+  read_page(heap, page->bytes, area, page);
+  return *slices && is_page(page, area, *slices);
+}
+
+/** The pages of the segment at ADDRESS, when one is there. */
+static void scan_segment(struct pyheap *heap, uint64_t address,
+                         allocator_block_fn *fn, void *context) {
+  struct segment segment;
+  struct page page;
+  uint64_t slices;
+  if (!segment_open(heap, address, &segment))
     return;
-  const uint8_t *table =
-      heap_memory(heap, address + first, entries * stride);
-  if (!table)
-    return;
-  uint64_t at = load_u32(table + PAGE(heap, slice_count));
-  while (at && at < entries) {
-    const uint8_t *bytes = table + at * stride;
-    uint64_t count = load_u32(bytes + PAGE(heap, slice_count));
-    struct page page = {.address = address + first + at * stride,
-                        .bytes = bytes};
-    read_page(heap, bytes, address + at * SLICE, &page);
-    if (!count)
-      return;
-    if (is_page(&page, address + at * SLICE, count))
+  for (uint64_t at = load_u32(segment.table + PAGE(heap, slice_count));
+       at && at < segment.count; at += slices) {
+    if (segment_page(heap, &segment, at, &page, &slices))
       tell_page(heap, &page, fn, context);
-    at += count;
+    if (!slices)
+      return;
   }
+}
+
+bool mimalloc_block_at(const struct pyheap *heap, uint64_t address,
+                       uint64_t *block, uint64_t *size) {
+  struct segment segment;
+  struct page page;
+  uint64_t slices;
+  if (PAGE(heap, size) == FACT_ABSENT ||
+      !segment_open(heap, address & ~(SEGMENT - 1), &segment))
+    return false;
+  uint64_t at = address % SEGMENT / SLICE;
+  if (at >= segment.count)
+    return false;
+  /* How far back the header is, in bytes of the table. */
+  uint64_t stride = (uint64_t)PAGE(heap, size);
+  uint64_t back =
+      load_u32(segment.table + at * stride + PAGE(heap, slice_offset));
+  if (back % stride || back / stride > at ||
+      !segment_page(heap, &segment, at - back / stride, &page, &slices) ||
+      address < page.start)
+    return false;
+  uint64_t number = (address - page.start) / page.block_size;
+  if (number >= page.capacity)
+    return false;
+  *block = page.start + number * page.block_size;
+  *size = page.block_size;
+  return true;
 }
 
 void mimalloc_scan_range(struct pyheap *heap, uint64_t start, uint64_t end,

@@ -247,6 +247,26 @@ static void test_broken_lists(void **state) {
   }
 }
 
+static void test_block_at(void **state) {
+  struct page page;
+  struct pyheap heap;
+  uint64_t block, size;
+  (void)state;
+  for (size_t i = 0; i < COUNT(page_layouts); i++) {
+    page_init(&page, page_layouts[i], 0);
+    heap_init(&heap, page_layouts[i], page.bytes, sizeof page.bytes);
+    assert_true(mimalloc_block_at(&heap, block_at(3) + 24, &block, &size));
+    assert_int_equal(block, block_at(3));
+    assert_int_equal(size, BLOCK_SIZE);
+    /* The header, behind the last block, behind the segment, in none. */
+    assert_false(mimalloc_block_at(&heap, SEGMENT + 64, &block, &size));
+    assert_false(mimalloc_block_at(&heap, block_at(BLOCKS), &block, &size));
+    assert_false(mimalloc_block_at(&heap, SEGMENT + 2 * SLICE, &block, &size));
+    assert_false(mimalloc_block_at(&heap, 2 * SEGMENT, &block, &size));
+    heap_deinit(&heap);
+  }
+}
+
 static void test_heap_without_objects(void **state) {
   struct page page;
   (void)state;
@@ -262,6 +282,7 @@ int main(void) {
       cmocka_unit_test(test_counts),
       cmocka_unit_test(test_free_blocks),
       cmocka_unit_test(test_broken_lists),
+      cmocka_unit_test(test_block_at),
       cmocka_unit_test(test_heap_without_objects),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
