@@ -29,6 +29,7 @@ bool c_stack_holds(const struct pyheap *heap, uint64_t address) {
 enum {
   LIMIT_BLOCKS = 1 << 16, /**< Blocks that a stack points to. */
   LIMIT_BYTES = 64 << 20, /**< Of those that are looked into. */
+  LIMIT_GARBAGE = 1 << 22, /**< Objects on lists, each for every way there. */
 };
 
 /** Where the address of an object or of a block was found. */
@@ -38,6 +39,7 @@ struct find {
 };
 
 static const uint64_t IN_REGISTER = UINT64_MAX;
+static const uint64_t IN_GARBAGE = UINT64_MAX - 1; /**< On the list of it. */
 
 struct finds {
   struct find *list;
@@ -81,9 +83,15 @@ static uint64_t block_at(const struct pyheap *heap, uint64_t address) {
 static void find_word(struct finds *finds, struct finds *blocks,
                       const struct pyheap *heap, uint64_t word,
                       uint64_t offset) {
-  if (is_of_interest(heap, word))
+  if (is_of_interest(heap, word)) {
     add_find(finds, (struct find){word, offset});
-  else if (blocks->count < LIMIT_BLOCKS && block_at(heap, word))
+    return;
+  }
+  /* The items of a list are behind their number there (Objects/listobject.c,
+   * _PyListArray). */
+  if (heap->layout->free_threaded && word % 16 == 8)
+    word -= 8;
+  if (blocks->count < LIMIT_BLOCKS && block_at(heap, word))
     add_find(blocks, (struct find){word, offset});
 }
 
@@ -101,9 +109,23 @@ static void find_all(struct finds *finds, struct finds *blocks,
     find_word(finds, blocks, heap, stack->registers[i], IN_REGISTER);
 }
 
+/** The lists of garbage that the collector of a free-threaded build has: the
+ * stack holds the first object of each. */
+static void find_garbage(struct finds *finds, const struct pyheap *heap) {
+  size_t direct = finds->count, limit = direct + LIMIT_GARBAGE;
+  for (size_t i = 0; i < direct; i++)
+    for (uint64_t object = heap_next_garbage(heap, finds->list[i].target);
+         object && is_of_interest(heap, object) && finds->count < limit &&
+         !finds->out_of_memory;
+         object = heap_next_garbage(heap, object))
+      add_find(finds, (struct find){object, IN_GARBAGE});
+}
+
 static void tell(struct visit *visit, uint64_t target, uint64_t offset) {
   if (offset == IN_REGISTER)
     visit_named(visit, target, PYHEAP_PROBABLE, "register");
+  else if (offset == IN_GARBAGE)
+    visit_named(visit, target, PYHEAP_PROBABLE, "collector's list of garbage");
   else
     visit_reference(visit, target, PYHEAP_PROBABLE, PYHEAP_NAME_OFFSET, offset);
 }
@@ -143,6 +165,7 @@ void c_stack_visit(struct visit *visit, const struct memory_stack *stack) {
   struct finds finds = {0}, blocks = {0};
 
   find_all(&finds, &blocks, visit->heap, stack);
+  find_garbage(&finds, visit->heap);
   if ((finds.out_of_memory || blocks.out_of_memory) && visit->problems)
     problems_add(visit->problems, "C stacks too large to be searched",
                  stack->start, 1);

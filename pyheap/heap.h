@@ -152,6 +152,14 @@ struct pyheap_error *refcount_sum_threads(struct pyheap *heap);
 /** Whether the object at ADDRESS counts references in part only: those on the
  * stacks of functions are left to the collector. */
 bool heap_refcount_deferred(const struct pyheap *heap, uint64_t address);
+/** Whether the object at ADDRESS may be alive without a reference that counts:
+ * deferred ones do not, and what other threads have given up is left to the
+ * collection that goes on (Python/gc_free_threading.c, merge_queued_objects). */
+bool heap_refcount_may_be_0(const struct pyheap *heap, uint64_t address);
+/** The word that is the address of the next object when the one at ADDRESS is on
+ * a list of garbage that a collection of a free-threaded build is about to free;
+ * the list holds a reference to each (worklist_push there).  0 at the end. */
+uint64_t heap_next_garbage(const struct pyheap *heap, uint64_t address);
 
 /* object.c: one object. */
 

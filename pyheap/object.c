@@ -92,9 +92,8 @@ static bool may_be_refcount(const struct pyheap *heap, uint64_t address) {
                      (word >> 32 & 0xfff0ffff) == 0;
   if (count > 0 && count < FEW)
     return flags_known;
-  /* Deferred references count only when the collector looks. */
   if (heap->layout->free_threaded)
-    return count == -1 || (!count && heap_refcount_deferred(heap, address));
+    return count == -1 || (!count && heap_refcount_may_be_0(heap, address));
   if (heap->layout->version < 0x030c) {
     /* The static objects of 3.11, which begin with a number that elsewhere may
      * be an address. */

@@ -36,6 +36,30 @@ bool heap_refcount_deferred(const struct pyheap *heap, uint64_t address) {
   return bytes && is_deferred(layout, bytes);
 }
 
+bool heap_refcount_may_be_0(const struct pyheap *heap, uint64_t address) {
+  struct object object;
+  const char *why;
+  return heap_refcount_deferred(heap, address) ||
+         (heap->layout->free_threaded && heap->info.collecting &&
+          object_load(heap, address, &object, &why) &&
+          object_is_tracked(heap, &object));
+}
+
+uint64_t heap_next_garbage(const struct pyheap *heap, uint64_t address) {
+  static const uint8_t MERGED = 3; /* Both flags of the shared count. */
+  const struct layout *layout = heap->layout;
+  if (!layout->free_threaded || !heap->info.collecting)
+    return 0;
+  const uint8_t *bytes =
+      memory_at(&heap->memory, address, (uint64_t)SIZEOF(layout, PyObject));
+  if (!bytes ||
+      (bytes[OFFSET(layout, PyObject, ob_ref_shared)] & MERGED) != MERGED)
+    return 0;
+  /* ob_tid, with which a free-threaded object begins: no thread owns one that
+   * is merged, and the collector has it for its lists. */
+  return load_u64(bytes);
+}
+
 /** What threads have counted of the object at ADDRESS by themselves. */
 static int64_t count_of_threads(const struct pyheap *heap, uint64_t address) {
   size_t low = 0, high = heap->thread_count_count;

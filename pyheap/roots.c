@@ -305,9 +305,36 @@ static void visit_interpreter(struct visit *visit, uint64_t interpreter) {
   visit_monitoring(visit, interpreter);
 }
 
+/** A stack of objects in chunks, the newest first, each with a reference
+ * (pycore_object_stack.h; Python/brc.c). */
+static void visit_object_stack(struct visit *visit, uint64_t chunk) {
+  enum {
+    MOST = 254,
+    CHUNKS = 1 << 20
+  };
+  const struct pyheap *heap = visit->heap;
+  const struct layout *layout = heap->layout;
+  for (int i = 0; chunk && i < CHUNKS; i++) {
+    uint64_t count = heap_word(heap, chunk, OFFSET(layout, object_stack, n));
+    if (count > MOST) {
+      visit_problem(visit, "queues of threads that make no sense", chunk);
+      return;
+    }
+    visit_pointers(visit, chunk + (uint64_t)OFFSET(layout, object_stack, objs),
+                   count, "given up by another thread");
+    chunk = heap_word(heap, chunk, OFFSET(layout, object_stack, prev));
+  }
+}
+
 static void visit_thread(struct visit *visit, uint64_t thread) {
   const struct layout *layout = visit->heap->layout;
   VISIT_TABLE(visit, thread, thread_members);
+  visit_object_stack(
+      visit, heap_word(visit->heap, thread,
+                       OFFSET(layout, PyThreadState, objects_to_merge)));
+  visit_object_stack(
+      visit, heap_word(visit->heap, thread,
+                       OFFSET(layout, PyThreadState, local_objects_to_merge)));
   /* The other items of the stack that exc_info points to are in generators,
    * which report them. */
   uint64_t item =
