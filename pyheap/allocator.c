@@ -118,15 +118,32 @@ static uint64_t debug_prefix(const uint8_t *block) {
              : 0;
 }
 
-uint64_t allocator_block_size(const struct pyheap *heap, uint64_t start) {
-  const struct memory_range *range = memory_range_at(&heap->memory, start);
+/** The bytes of the block, of any allocator, that starts at START. */
+static uint64_t block_size(const struct pyheap *heap, uint64_t start) {
   uint64_t block, size;
-  if (!range || start % 16 || (range->flags & MEMORY_FILE))
-    return 0;
   if (pymalloc_block_at(heap, start, &block, &size) ||
       mimalloc_block_at(heap, start, &block, &size))
     return block == start ? size : 0;
   return malloc_block_size(heap, start);
+}
+
+uint64_t allocator_block_size(const struct pyheap *heap, uint64_t start) {
+  /* What pymalloc passes on to the debug allocator below it has two. */
+  enum {
+    PREFIX = 16,
+    MOST = 2 * PREFIX
+  };
+  const struct memory_range *range = memory_range_at(&heap->memory, start);
+  uint64_t prefixes = 0;
+  const uint8_t *before;
+  if (!range || start % 16 || (range->flags & MEMORY_FILE))
+    return 0;
+  while (prefixes < MOST &&
+         (before = heap_memory(heap, start - prefixes - PREFIX, PREFIX)) &&
+         debug_prefix(before))
+    prefixes += PREFIX;
+  uint64_t size = block_size(heap, start - prefixes);
+  return size > prefixes ? size - prefixes : 0;
 }
 
 bool allocator_contradicts(const struct pyheap *heap, uint64_t start) {
