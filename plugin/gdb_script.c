@@ -187,11 +187,19 @@ static void write_send(FILE *out) {
   write_pipe(out, "_muppy_mappings", "info proc mappings", ">>",
              GDB_FD_REGIONS);
   write_pipe(out, "_muppy_auxv", "info auxv", ">>", GDB_FD_REGIONS);
+  write_pipe(out, "_muppy_registers",
+             "thread apply all -ascending -s -- info registers", ">>",
+             GDB_FD_REGIONS);
+  write_pipe(out, "_muppy_fs_base",
+             "thread apply all -ascending -s -- info registers fs_base", ">>",
+             GDB_FD_REGIONS);
   /* The helper has emptied the file. */
   begin_definition(out, "_muppy_regions");
   fputs("  " ASIDE "_muppy_sections\n"
         "  " ASIDE "_muppy_mappings\n"
-        "  " ASIDE "_muppy_auxv\n",
+        "  " ASIDE "_muppy_auxv\n"
+        "  " ASIDE "_muppy_registers\n"
+        "  " ASIDE "_muppy_fs_base\n",
         out);
   end_definition(out, "_muppy_regions");
 

@@ -22,6 +22,14 @@
  * and where the bytes are by which it is known again:
  *
  *     25   AT_RANDOM            Address of 16 random bytes     0x7ffd3b0c0a59
+ *
+ * "thread apply all info registers" says what the threads were at.  The line of a
+ * thread behind gdbserver has "Thread 4711.4712" instead of the LWP:
+ *
+ *     Thread 2 (Thread 0x7f84ee3ff6c0 (LWP 4712) "python3"):
+ *     rsp            0x7f84ee3fe5a8      0x7f84ee3fe5a8
+ *
+ * and fs_base, which gdb may count among the system's, by itself.
  */
 #include "config.h"
 
@@ -104,6 +112,23 @@ static bool add_region(struct regions *list,
   return true;
 }
 
+/** The thread of that id, which is mostly the one behind *AT, becomes *AT. */
+static bool take_thread(struct regions *list, pid_t id, size_t *at) {
+  for (size_t i = 0; i < list->thread_count; i++) {
+    *at = (*at + 1) % list->thread_count;
+    if (list->threads[*at].id == id)
+      return true;
+  }
+  struct pyheap_thread *threads =
+      grow(list->threads, list->thread_count, sizeof *threads);
+  if (!threads)
+    return false;
+  list->threads = threads;
+  threads[list->thread_count] = (struct pyheap_thread){.id = id};
+  *at = list->thread_count++;
+  return true;
+}
+
 /* Lines --------------------------------------------------------------------- */
 
 static bool has_word(const char *words, const char *word) {
@@ -179,22 +204,67 @@ static bool parse_auxv(const char *line, const char *name, uint64_t *ret) {
   return value && sscanf(value, " 0x%" SCNx64, ret) == 1;
 }
 
+/** "Thread 2 (Thread 0x7f84ee3ff6c0 (LWP 4712)):", "Thread 1 (process 4711):" */
+static bool parse_thread(const char *line, pid_t *ret) {
+  static const char *const forms[] = {"(LWP %d", "(Thread %*d.%d",
+                                      "(process %d"};
+
+  if (strncmp(line, "Thread ", strlen("Thread ")) != 0)
+    return false;
+  for (size_t i = 0; i < sizeof forms / sizeof *forms; i++)
+    for (const char *at = line; (at = strchr(at, '(')); at++)
+      if (sscanf(at, forms[i], ret) == 1)
+        return true;
+  return false;
+}
+
+/** "rsp            0x7f84ee3fe5a8      0x7f84ee3fe5a8" */
+static void take_register(struct pyheap_thread *thread, const char *line) {
+#define REGISTER(name)                                                         \
+  { #name, offsetof(struct user_regs_struct, name) }
+  static const struct {
+    const char *name;
+    size_t offset;
+  } rows[] = {
+      REGISTER(rax),     REGISTER(rbx), REGISTER(rcx), REGISTER(rdx),
+      REGISTER(rsi),     REGISTER(rdi), REGISTER(rbp), REGISTER(rsp),
+      REGISTER(r8),      REGISTER(r9),  REGISTER(r10), REGISTER(r11),
+      REGISTER(r12),     REGISTER(r13), REGISTER(r14), REGISTER(r15),
+      REGISTER(fs_base),
+  };
+#undef REGISTER
+  char name[16];
+  unsigned long long value;
+
+  if (sscanf(line, "%15s 0x%llx", name, &value) != 2)
+    return;
+  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+    if (strcmp(rows[i].name, name) == 0)
+      memcpy((char *)&thread->registers + rows[i].offset, &value, sizeof value);
+}
+
 static bool take_text(char *text, struct sections *sections,
                       struct mappings *mappings, struct regions *regions) {
   struct mapping mapping;
   struct section section;
   bool complete = true, in_core = false;
+  size_t thread = 0;
+  pid_t id;
   char *rest = text, *line;
 
   while (complete && (line = strsep(&rest, "\n"))) {
-    if (isupper((unsigned char)*line))
+    if (parse_thread(line, &id))
+      complete = take_thread(regions, id, &thread);
+    else if (isupper((unsigned char)*line))
       in_core = strncmp(line, "Core file:", strlen("Core file:")) == 0;
     else if (in_core && parse_section(line, &section))
       complete = add_section(sections, &section);
     else if (parse_mapping(line, &mapping))
       complete = add_mapping(mappings, &mapping);
-    else if (!parse_auxv(line, " AT_ENTRY ", &regions->entry))
-      parse_auxv(line, " AT_RANDOM ", &regions->random);
+    else if (!parse_auxv(line, " AT_ENTRY ", &regions->entry) &&
+             !parse_auxv(line, " AT_RANDOM ", &regions->random) &&
+             regions->thread_count)
+      take_register(&regions->threads[thread], line);
   }
   return complete;
 }
@@ -360,5 +430,6 @@ void regions_deinit(struct regions *regions) {
   for (size_t i = 0; i < regions->count; i++)
     free((char *)regions->items[i].path);
   free(regions->items);
+  free(regions->threads);
   *regions = (struct regions){0};
 }

@@ -14,13 +14,15 @@
 struct regions {
   struct pyheap_region *items; /**< Ascending, disjoint. */
   size_t count;
+  struct pyheap_thread *threads; /**< With the registers that gdb knows. */
+  size_t thread_count;
   uint64_t entry; /**< Where the program starts; 0: gdb does not tell. */
   uint64_t random; /**< AT_RANDOM; 0: gdb does not tell. */
 };
 
 /**
- * Reads the answers of "maint info sections", "info proc mappings" and "info
- * auxv", one behind the other, in the file FD.
+ * Reads the answers of "maint info sections", "info proc mappings", "info auxv"
+ * and "thread apply all info registers", one behind the other, in the file FD.
  * @param core  a core file is debugged: only the sections have their bytes.
  * Without memory, or without sense in the text, there are no regions.
  */

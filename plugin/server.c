@@ -270,6 +270,8 @@ static bool take_regions(struct server *server) {
   target->pid = 0;
   target->regions = server->regions.items;
   target->region_count = server->regions.count;
+  target->stopped_threads = server->regions.threads;
+  target->stopped_thread_count = server->regions.thread_count;
   target->entry = server->regions.entry;
   target->random = server->regions.random;
   if (server->regions.count > 0)

@@ -55,7 +55,9 @@ static struct pyheap_error *copy_target(struct pyheap *heap,
   heap->target.sysroot = NULL;
   heap->target.files = NULL;
   heap->target.regions = NULL;
+  heap->target.stopped_threads = NULL;
   heap->target.file_count = heap->target.region_count = 0;
+  heap->target.stopped_thread_count = 0;
   if (target->core && !(heap->target.core = strdup(target->core)))
     return &error_no_memory;
   if (target->exe && !(heap->target.exe = strdup(target->exe)))

@@ -160,5 +160,9 @@ struct pyheap_error *memory_open_remote(struct memory *memory,
       TRY(add_region(&remote, &target->regions[i]));
   TRY(memory_fill_from_files(memory, target));
   TRY(copy_rest(&remote));
+  for (size_t i = 0; i < target->stopped_thread_count; i++)
+    if (target->stopped_threads[i].registers.rsp)
+      TRY(memory_add_stack(memory, target->stopped_threads[i].id,
+                           &target->stopped_threads[i].registers));
   return memory_finish(memory);
 }

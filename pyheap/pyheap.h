@@ -24,6 +24,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
+#include <sys/user.h>
 
 /* Errors ------------------------------------------------------------------ */
 
@@ -97,6 +98,13 @@ struct pyheap_region {
   enum pyheap_region_source source;
 };
 
+/** What a thread of the target was at, as a debugger shows it. */
+struct pyheap_thread {
+  pid_t id;                          /**< The kernel's. */
+  struct user_regs_struct registers; /**< The general ones and fs_base; 0 where
+                                          the debugger does not know one. */
+};
+
 /** What to read: a core file, else a process, else (or where this process may
  * not read these) the regions, through the reader. */
 struct pyheap_target {
@@ -112,6 +120,9 @@ struct pyheap_target {
   size_t file_count;
   const struct pyheap_region *regions; /**< What the reader can read. */
   size_t region_count;
+  const struct pyheap_thread *stopped_threads; /**< With regions: those of the
+                                                    target. */
+  size_t stopped_thread_count;
   uint64_t entry; /**< With regions: where the program starts, 0: unknown. */
   uint64_t random; /**< With regions: AT_RANDOM of the program, 0: unknown. */
   unsigned threads;  /**< 0: as many as there are processors. */

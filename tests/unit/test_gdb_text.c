@@ -118,7 +118,8 @@ static void senseless_text_is_nothing(void **state) {
   (void)state;
   struct debuggee debuggee = debuggee_of(
       "\t`\n\nLocal core dump file:\n\t`no end\nNative process:\n\t(LWP x)\n"
-      "\t(LWP 99999999999999999999)\n\tzz - 0x is .text in /x\n\t is .text in /");
+      "\t(LWP 99999999999999999999)\n\tzz - 0x is .text in /x\n\t is .text in "
+      "/");
 
   assert_null(debuggee.core);
   assert_int_equal(debuggee.pid, 0);
@@ -284,6 +285,43 @@ static void mappings_without_modes(void **state) {
       expected);
 }
 
+/** In the forms of core files, of gdbserver and of programs without threads. */
+static void registers_of_threads(void **state) {
+  (void)state;
+  struct regions regions =
+      regions_of("\n"
+                 "Thread 1 (Thread 0x7f84ee3ff6c0 (LWP 4711) \"a (LWP 1)\"):\n"
+                 "rax            0xfffffffffffffdfe  -514\n"
+                 "rsp            0x7ffdea272bf0      0x7ffdea272bf0\n"
+                 "eflags         0x246               [ PF ZF IF ]\n"
+                 "\n"
+                 "Thread 2 (Thread 4711.4712):\n"
+                 "r15            0x10                16\n"
+                 "\n"
+                 "Thread 3 (process 4713):\n"
+                 "rsp            0x20                0x20\n"
+                 "\n"
+                 "Thread 1 (Thread 0x7f84ee3ff6c0 (LWP 4711) \"a (LWP 1)\"):\n"
+                 "fs_base        0x7f84ee3ff6c0      140208345118400\n"
+                 "\n"
+                 "Thread 3 (process 4713):\n"
+                 "fs_base        0x30                48\n",
+                 true);
+
+  assert_int_equal(regions.thread_count, 3);
+  assert_int_equal(regions.threads[0].id, 4711);
+  assert_true(regions.threads[0].registers.rax == 0xfffffffffffffdfe);
+  assert_true(regions.threads[0].registers.rsp == 0x7ffdea272bf0);
+  assert_true(regions.threads[0].registers.fs_base == 0x7f84ee3ff6c0);
+  assert_int_equal(regions.threads[1].id, 4712);
+  assert_true(regions.threads[1].registers.r15 == 16);
+  assert_true(regions.threads[1].registers.fs_base == 0);
+  assert_int_equal(regions.threads[2].id, 4713);
+  assert_true(regions.threads[2].registers.rsp == 32);
+  assert_true(regions.threads[2].registers.fs_base == 48);
+  regions_deinit(&regions);
+}
+
 /** Only what was saved is read through gdb. */
 static void sections_of_a_core(void **state) {
   (void)state;
@@ -330,17 +368,16 @@ static void sections_of_a_core(void **state) {
 
 static void senseless_regions_are_none(void **state) {
   (void)state;
-  static const char text[] =
-      "Core file: file type \n"
-      " [1] 0x5->0x4 at 0x0: load1 HAS_CONTENTS\n"
-      " [1] 0x4->0x5 at 0x0: note1 HAS_CONTENTS\n"
-      " [1] 0x4->0x5 at 0x0: load1 HAS_CONTENTSX\n"
-      " [1] 0x4->\n"
-      "0x2000 0x1000 0x1000 0x0 rw-p\n"
-      "0x1000 0x2000 0x9999 0x0 rw-p\n"
-      "0x1000 0x2000 0x1000\n"
-      "1000 2000 1000 0 rw-p\n"
-      " AT_ENTRY \n AT_ENTRY";
+  static const char text[] = "Core file: file type \n"
+                             " [1] 0x5->0x4 at 0x0: load1 HAS_CONTENTS\n"
+                             " [1] 0x4->0x5 at 0x0: note1 HAS_CONTENTS\n"
+                             " [1] 0x4->0x5 at 0x0: load1 HAS_CONTENTSX\n"
+                             " [1] 0x4->\n"
+                             "0x2000 0x1000 0x1000 0x0 rw-p\n"
+                             "0x1000 0x2000 0x9999 0x0 rw-p\n"
+                             "0x1000 0x2000 0x1000\n"
+                             "1000 2000 1000 0 rw-p\n"
+                             " AT_ENTRY \n AT_ENTRY";
 
   for (int core = 0; core < 2; core++) {
     struct regions regions = regions_of(text, core);
@@ -502,14 +539,19 @@ static void no_control_character_reaches_a_terminal(void **state) {
 
 static void long_lines_are_cut_between_characters(void **state) {
   (void)state;
-  enum { LENGTH = 100000 };
+  enum {
+    LENGTH = 100000
+  };
   char *text = malloc(LENGTH + 1);
   size_t longest;
 
   assert_non_null(text);
   /* Characters of two bytes at odd places, with blanks where a cut may be. */
   for (size_t i = 0; i < LENGTH; i++)
-    text[i] = i % 7 == 0 ? ' ' : i % 7 == 1 ? '\xc3' : i % 7 == 2 ? '\xb6' : 'x';
+    text[i] = i % 7 == 0   ? ' '
+              : i % 7 == 1 ? '\xc3'
+              : i % 7 == 2 ? '\xb6'
+                           : 'x';
   text[LENGTH] = '\0';
   char *script = echo_script(text, LENGTH);
   char *said = sourced(script, &longest);
@@ -558,6 +600,7 @@ int main(void) {
       cmocka_unit_test(mappings_with_modes),
       cmocka_unit_test(mappings_in_a_table),
       cmocka_unit_test(mappings_without_modes),
+      cmocka_unit_test(registers_of_threads),
       cmocka_unit_test(sections_of_a_core),
       cmocka_unit_test(senseless_regions_are_none),
       cmocka_unit_test(requests_are_taken_apart),
