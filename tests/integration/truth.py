@@ -100,13 +100,21 @@ def true_interpreters(truth, parts, export):
         if any(start <= int(address, 16) < end for start, end in files):
             true[address] = {"shared"}
     stray = collections.defaultdict(set)
+    tabled, referred = set(), set()
     for address, row in export.objects.items():
-        if not is_interned(row):
-            seen = owners if address in owners else stray
-            for target in row["referents"] + row["owned"]:
-                if target in owners:
-                    seen[target].add(row["interpreter"])
+        targets = row["referents"] + row["owned"]
+        if is_interned(row):
+            tabled.update(targets)
+            continue
+        referred.update(targets)
+        seen = owners if address in owners else stray
+        for target in targets:
+            if target in owners:
+                seen[target].add(row["interpreter"])
     for address in owners:
+        # Interpreters have tables in common, and roots are in no export.
+        if address in tabled and address not in referred:
+            continue
         # In 3.8 modules and their dicts are borders.
         if address not in true and (separate or export.objects.get(
                 address, {}).get("type") not in ("module", "dict")):
