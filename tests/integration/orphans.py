@@ -5,20 +5,26 @@ program lost (fixtures/lost.py), and hardly anything else.
 
 orphans.py [PYTHON...]
 """
-import os
 import re
 import sys
 
 import common
 from common import Failure
 
-# The default interpreters, and allocators to try with each version.
-PYTHONS = ("/usr/bin/python3.11", "/usr/bin/python3.11d", "python3.13")
-ALLOCATORS = {"python3.13": ("", "mimalloc", "mimalloc_debug")}
+# The default interpreters, the first one of 3.13 that is there among them.
+PYTHONS = ["/usr/bin/python3.11", "/usr/bin/python3.11d"] + [
+    path for path in common.interpreters() if common.version(path) == (3, 13)][:1]
 
 # A few strings and tuples that C code keeps on its stack while the fixture
 # waits are orphans, too.
 OTHERS = 12
+
+
+def allocators(python):
+    """Values of PYTHONMALLOC to try; mimalloc is there from 3.13 on."""
+    if common.version(python) >= (3, 13):
+        return "", "mimalloc", "mimalloc_debug"
+    return ("",)
 
 
 def rows(said):
@@ -62,7 +68,7 @@ def main():
         if not path:
             results.skip(python, "not there")
             continue
-        for allocator in ALLOCATORS.get(os.path.basename(python), ("",)):
+        for allocator in allocators(path):
             name = "%s %s" % (python, allocator) if allocator else python
             try:
                 test(results, path, name, common.CommandLine(), allocator)
