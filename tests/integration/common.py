@@ -108,6 +108,23 @@ def interpreters():
     return [path for path in found if version(path) >= (3, 8)]
 
 
+def find_pympler():
+    """The folder that Pympler is in: the one that PYMPLER names, one beside what
+    check-matrix keeps, or that of an interpreter which has it; or None."""
+    places = [os.environ.get("PYMPLER"), os.path.join(
+        os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"),
+        "gdb-muppy", "pympler")]
+    for python in interpreters():
+        places.append(run([python, "-c", (
+            "import os, pympler;"
+            "print(os.path.dirname(os.path.dirname(pympler.__file__)))")]
+        ).stdout.strip())
+    for place in places:
+        if place and os.path.exists(os.path.join(place, "pympler", "muppy.py")):
+            return os.path.abspath(place)
+    return None
+
+
 def version(path):
     """(3, 11): the version that the path of an interpreter names."""
     return 3, int(re.search(r"/(?:python)?3\.(\d+)", path).group(1))

@@ -3,7 +3,7 @@
 """What is asked of the graph of references, against graphs of known shape
 (fixtures/graphs.py): sizes with all that is reached, what is held alone, cycles
 and garbage, and pictures for Graphviz.  Pympler's own answers are compared where
-MUPPY_PYMPLER names the directory to import it from."""
+it is found."""
 import json
 import os
 import re
@@ -103,7 +103,7 @@ def test_pympler(graphs):
     asked = graphs.about("pympler")
     if not asked:
         graphs.results.skip(graphs.name + ": Pympler",
-                            "not there (MUPPY_PYMPLER names its directory)")
+                            "not there: PYMPLER=FOLDER names where it is")
     for fact in asked:
         said = graphs.ask("sizeof", "-bytes", fact["root"])
         row = size_rows(said)[0]
@@ -367,7 +367,7 @@ def test_briefly(graphs):
 
 
 def pympler_arguments():
-    directory = os.environ.get("MUPPY_PYMPLER", "")
+    directory = common.find_pympler()
     return ["--pympler", directory] if directory else []
 
 

@@ -29,26 +29,8 @@ PYTHONS = [("3.11 of Debian", "/usr/bin/python3.11"),
            ("3.11 of Debian, debug", "/usr/bin/python3.11d")] + [
     (version, path) for version in ("3.8", "3.10", "3.12", "3.13") for path in
     glob.glob(os.path.expanduser("~/.pyenv/versions/%s.*/bin/python3" % version))]
-# Where ./bootstrap puts it when there is no package of it.
-CACHE = os.path.join(os.environ.get("XDG_CACHE_HOME") or
-                     os.path.expanduser("~/.cache"), "gdb-muppy", "pympler")
 ANSWER_SECONDS = 120
 TYPES_SHOWN = 12
-
-
-def find_pympler():
-    """The folder that Pympler is in, or None."""
-    places = [os.environ.get("PYMPLER"), CACHE]
-    for _, python in PYTHONS:
-        if os.access(python, os.X_OK):
-            places.append(common.run([python, "-c", (
-                "import os, pympler;"
-                "print(os.path.dirname(os.path.dirname(pympler.__file__)))")]
-            ).stdout.strip())
-    for place in places:
-        if place and os.path.exists(os.path.join(place, "pympler", "muppy.py")):
-            return os.path.abspath(place)
-    return None
 
 
 def load(path):
@@ -292,7 +274,7 @@ def main():
     parser.add_argument("--python", help="only this interpreter")
     options = parser.parse_args()
     results = common.Results(options.verbose)
-    pympler = find_pympler()
+    pympler = common.find_pympler()
     if not pympler:
         results.skip("Pympler", "not there: PYMPLER=FOLDER names where it is")
         return results.close()
