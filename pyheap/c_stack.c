@@ -110,15 +110,16 @@ static void find_all(struct finds *finds, struct finds *blocks,
 }
 
 /** The lists of garbage that the collector of a free-threaded build has: the
- * stack holds the first object of each. */
+ * stack holds the first object of each.  What is being freed there may look like
+ * no object any more, and leads on all the same. */
 static void find_garbage(struct finds *finds, const struct pyheap *heap) {
-  size_t direct = finds->count, limit = direct + LIMIT_GARBAGE;
+  size_t direct = finds->count, left = LIMIT_GARBAGE;
   for (size_t i = 0; i < direct; i++)
     for (uint64_t object = heap_next_garbage(heap, finds->list[i].target);
-         object && is_of_interest(heap, object) && finds->count < limit &&
-         !finds->out_of_memory;
-         object = heap_next_garbage(heap, object))
-      add_find(finds, (struct find){object, IN_GARBAGE});
+         object && left && !finds->out_of_memory;
+         object = heap_next_garbage(heap, object), left--)
+      if (is_of_interest(heap, object))
+        add_find(finds, (struct find){object, IN_GARBAGE});
 }
 
 static void tell(struct visit *visit, uint64_t target, uint64_t offset) {
