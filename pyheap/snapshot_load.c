@@ -61,52 +61,24 @@ static struct pyheap_error *damaged(const struct loader *loader,
 
 /* The file ---------------------------------------------------------------- */
 
-static struct pyheap_error *read_file(struct loader *loader) {
-  struct stat status;
-  cleanup_close int fd =
-      open(loader->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-
-  if (fd < 0 || fstat(fd, &status) < 0)
-    return error_os(errno, loader->path);
-  if (!S_ISREG(status.st_mode))
-    return refuse(loader, "is no regular file, as a snapshot is");
-  if (status.st_size < FILE_HEADER)
-    return refuse(loader, "is no snapshot of muppy: it has %lld bytes only",
-                  (long long)status.st_size);
-  loader->length = (uint64_t)status.st_size;
-  loader->bytes = malloc(loader->length);
-  if (!loader->bytes)
-    return &error_no_memory;
-  for (uint64_t at = 0; at < loader->length;) {
-    ssize_t got = read(fd, loader->bytes + at, loader->length - at);
-    if (got < 0 && errno == EINTR)
-      continue;
-    if (got < 0)
-      return error_os(errno, loader->path);
-    if (got == 0)
-      return refuse(loader, "became shorter while it was read");
-    at += (uint64_t)got;
-  }
-  return NULL;
-}
-
-static struct pyheap_error *check_magic(const struct loader *loader) {
+static struct pyheap_error *check_magic(const struct loader *loader,
+                                        const uint8_t *header) {
   static const char magic[] = SNAPSHOT_MAGIC;
 
-  if (memcmp(loader->bytes, magic, SNAPSHOT_MAGIC_BYTES) == 0)
+  if (memcmp(header, magic, SNAPSHOT_MAGIC_BYTES) == 0)
     return NULL;
-  if (memcmp(loader->bytes + 1, magic + 1, strlen("MUPPY")) == 0)
+  if (memcmp(header + 1, magic + 1, strlen("MUPPY")) == 0)
     return refuse(loader,
                   "was changed on its way here, as by a transfer in text "
                   "mode: its first bytes are not those of a snapshot");
   return refuse(loader, "is no snapshot of muppy");
 }
 
-static struct pyheap_error *read_header(struct loader *loader) {
-  const uint8_t *header = loader->bytes;
+static struct pyheap_error *read_header(struct loader *loader,
+                                        const uint8_t *header) {
   uint32_t version = get_u32(header + FILE_VERSION);
 
-  TRY(check_magic(loader));
+  TRY(check_magic(loader, header));
   if (version != SNAPSHOT_VERSION)
     return refuse(loader,
                   "has the snapshot format %u, and this muppy reads format "
@@ -130,6 +102,47 @@ static struct pyheap_error *read_header(struct loader *loader) {
       (uint64_t)loader->objects + loader->roots > INT32_MAX)
     return damaged(loader, "it has more objects than there can be");
   return NULL;
+}
+
+static struct pyheap_error *read_bytes(const struct loader *loader, int fd,
+                                       uint8_t *to, uint64_t length) {
+  while (length) {
+    ssize_t got = read(fd, to, length);
+    if (got < 0 && errno == EINTR)
+      continue;
+    if (got < 0)
+      return error_os(errno, loader->path);
+    if (got == 0)
+      return refuse(loader, "became shorter while it was read");
+    to += got;
+    length -= (uint64_t)got;
+  }
+  return NULL;
+}
+
+/** The rest only when the header is right: it may be any file, of any size. */
+static struct pyheap_error *read_file(struct loader *loader) {
+  struct stat status;
+  uint8_t header[FILE_HEADER];
+  cleanup_close int fd =
+      open(loader->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+
+  if (fd < 0 || fstat(fd, &status) < 0)
+    return error_os(errno, loader->path);
+  if (!S_ISREG(status.st_mode))
+    return refuse(loader, "is no regular file, as a snapshot is");
+  if (status.st_size < FILE_HEADER)
+    return refuse(loader, "is no snapshot of muppy: it has %lld bytes only",
+                  (long long)status.st_size);
+  loader->length = (uint64_t)status.st_size;
+  TRY(read_bytes(loader, fd, header, sizeof header));
+  TRY(read_header(loader, header));
+  loader->bytes = malloc(loader->length);
+  if (!loader->bytes)
+    return &error_no_memory;
+  memcpy(loader->bytes, header, sizeof header);
+  return read_bytes(loader, fd, loader->bytes + sizeof header,
+                    loader->length - sizeof header);
 }
 
 static uint32_t parts_of(const struct loader *loader) {
@@ -464,7 +477,6 @@ static struct pyheap_error *decode_all(struct loader *loader, bool references) {
 
 static struct pyheap_error *load(struct loader *loader, bool references) {
   TRY(read_file(loader));
-  TRY(read_header(loader));
   TRY(find_chunks(loader));
   TRY(check_sums(loader));
   loader->snapshot = calloc(1, sizeof *loader->snapshot);

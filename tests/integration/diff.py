@@ -32,6 +32,7 @@ READY_SECONDS = 120
 # Bytes an object, with its references, that a snapshot may take.
 BYTES_AN_OBJECT = 48
 DAMAGES = 150
+HUGE = 1 << 40  # Bytes.
 
 # Two processes of one program start, which say their ids.
 FORKED = """
@@ -349,6 +350,14 @@ def test_refused(results, first, directory):
             ("an ELF file that is no core", b"\x7fELF" + whole, "core|ELF")]:
         write(contents)
         refused(name, path, words)
+    # Not read as a whole to find that out: of a hole it has more bytes than
+    # there is memory for.
+    write(b"line\n")
+    os.truncate(path, HUGE)
+    refused("a huge file that is none", path, "no snapshot of muppy")
+    write(whole)
+    os.truncate(path, HUGE)
+    refused("a huge file that begins as one", path, "is damaged")
     refused("no such file", path + ".none", "No such file", status=1)
     refused("a directory", directory, "no regular file")
     refused("a device", "/dev/zero", "no regular file")
