@@ -4,7 +4,6 @@
 # muppy as its own compiler builds it.  Sourced by matrix.sh; needs root.
 
 mirror=${MUPPY_MATRIX_MIRROR:-http://deb.debian.org/debian}
-ubuntu_mirror=${MUPPY_MATRIX_UBUNTU:-http://archive.ubuntu.com/ubuntu}
 
 # What a suite gets: interpreters, the debugger, what compiles muppy, and what
 # compiles an interpreter with the modules that the fixtures use.
@@ -16,25 +15,11 @@ packages_of() {
     for version in 3.13 3.14 3.15; do
       echo python$version python$version-dbg libpython$version-dev
     done
-    # The sources of releases that Debian no longer has.
-    echo ubuntu-archive-keyring
     ;;
   esac
   echo gdb procps gcc make libc6-dev binutils-dev libncurses-dev pkg-config dpkg-dev \
     xz-utils libffi-dev libssl-dev zlib1g-dev libbz2-dev liblzma-dev libexpat1-dev \
     libsqlite3-dev libreadline-dev libgdbm-dev libzstd-dev
-}
-
-# The suites of other archives whose sources a suite may compile.
-source_suites_of() {
-  case $1 in
-  sid)
-    for other in questing resolute; do
-      echo "deb-src [signed-by=/usr/share/keyrings/ubuntu-archive-keyring.gpg]" \
-        "$ubuntu_mirror $other main universe"
-    done
-    ;;
-  esac
 }
 
 # in_suite SUITE COMMAND...: runs it there, with mounts that end with it.
@@ -86,25 +71,19 @@ install_packages() {
   # shellcheck disable=SC2046 # a list of packages
   in_suite "$1" apt-get -q update &&
     in_suite "$1" apt-get -qy --no-install-recommends install \
-      $(packages_of "$1") &&
-    source_suites_of "$1" >"$cache/$1/etc/apt/sources.list.d/others.list" &&
-    in_suite "$1" apt-get -q update && packages_of "$1" >"$list"
+      $(packages_of "$1") && packages_of "$1" >"$list"
 }
 
-# The source tree of source package $2 below /muppy/source in suite $1, of
-# another suite when it is "package/suite"; fails when there is none.
+# The source tree of source package $2 below /muppy/source in suite $1; fails when
+# there is none.
 unpack_source() {
-  case $2 in
-  */*) names=$2 ;;
-  *) names="$2/$1 $2" ;;
-  esac
   tree=$cache/$1/muppy/source/$2
   if [ -e "$tree/configure" ]; then
     return
   fi
   rm -rf "$tree"
   mkdir -p "$tree"
-  eval "given=\${MUPPY_SOURCE_$(echo "${2#python}" | tr ./ __)-}"
+  eval "given=\${MUPPY_SOURCE_$(echo "${2#python}" | tr . _)-}"
   if [ -n "$given" ]; then
     cp -a "$given/." "$tree/"
     return
@@ -118,7 +97,7 @@ unpack_source() {
       apt-get -q --download-only --tar-only source "$name" &&
         exec tar -x -C "$tree" --strip-components=1 -f ./*.orig.tar.?z
     done
-    exit 1' sh "$2" "$names" || { rm -rf "$tree" && return 1; }
+    exit 1' sh "$2" "$2/$1 $2" || { rm -rf "$tree" && return 1; }
 }
 
 # compile_python SUITE PREFIX SOURCE OPTIONS...: unless it is there.  With
