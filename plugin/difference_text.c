@@ -476,20 +476,49 @@ static enum command_status print_types(struct session *session,
   return COMMAND_OK;
 }
 
-static enum command_status print_changes(struct session *session,
-                                         const struct difference *difference) {
+static void print_changes(const struct difference *difference,
+                          struct pyheap_changes *changes) {
+  choose(difference, changes);
+  print_counts(difference, changes);
+  if (difference->options->objects)
+    print_objects(difference, changes);
+}
+
+/** What is meant before or after and is there in both counts in both: a list
+ * that grew beyond -min is no new one. */
+static void choose_both(const struct difference *difference,
+                        const struct pyheap_changes *changes) {
+  static const enum pyheap_change kinds[] = {PYHEAP_CHANGE_GROWN,
+                                             PYHEAP_CHANGE_SHRUNK};
+
+  for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+    const struct pyheap_changed_list *list = &changes->kinds[kinds[i]];
+    for (size_t j = 0; j < list->count; j++) {
+      bool *before = &difference->before_chosen[list->items[j].before];
+      bool *after = &difference->after_chosen[list->items[j].after];
+      *before = *after = *before || *after;
+    }
+  }
+}
+
+/** The types, and behind them the objects. */
+static enum command_status print_exact(struct session *session,
+                                       const struct difference *difference) {
   struct pyheap_changes changes;
   struct pyheap_error *error = pyheap_changes_init(
       difference->before->snapshot, difference->after->snapshot, &changes);
 
   if (error)
     return session_error(session, error);
-  choose(difference, &changes);
-  print_counts(difference, &changes);
-  if (difference->options->objects)
-    print_objects(difference, &changes);
+  if (difference->before_chosen)
+    choose_both(difference, &changes);
+  enum command_status status = print_types(session, difference);
+  if (status == COMMAND_OK) {
+    fputc('\n', difference->output->file);
+    print_changes(difference, &changes);
+  }
   pyheap_changes_deinit(&changes);
-  return COMMAND_OK;
+  return status;
 }
 
 static enum command_status select_both(struct session *session,
@@ -534,11 +563,8 @@ static enum command_status show(struct session *session, const char *command,
   print_side(out, difference->before);
   print_side(out, difference->after);
   fprintf(out, "%s\n\n", why);
-  enum command_status status = print_types(session, difference);
-  if (status != COMMAND_OK || !exact)
-    return status;
-  fputc('\n', out);
-  return print_changes(session, difference);
+  return exact ? print_exact(session, difference)
+               : print_types(session, difference);
 }
 
 enum command_status difference_show(struct session *session,

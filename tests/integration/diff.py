@@ -271,7 +271,8 @@ def test_options(results, first, second, known):
                   and change.kinds() == {"New", "Gone"}, change.out[:1500])
     change = select("-type", "list", "-min", "1k")
     results.check("-min", change.kinds() == {"Grown"}
-                  and count(change.types) == {"list": 1}, change.out)
+                  and change.types == {"list": (0, change.by_type["Grown"]["list"][1])},
+                  change.out)
     change = select("-from", known["grown"], "-to", "+8")
     results.check("-from", change.kinds() == {"Grown"}
                   and change.addresses("Grown") == {known["grown"]}, change.out)
@@ -470,6 +471,8 @@ def test_gdb_errors(results, python, directory):
     for commands, words in [
             (["muppy track diff"], "track diff: nothing is tracked; muppy track start"),
             (["muppy track start", "muppy track diff x"], "no moment is named 'x'"),
+            (["muppy track store x", "muppy track diff"],
+             "track diff: nothing was compared yet; name a moment"),
             (["muppy track store last"], "'last' is the name of a moment of muppy's"),
             (["muppy track store x", "muppy track store x"], "a moment 'x' already"),
             (["muppy track store x", "muppy track store x -force",
