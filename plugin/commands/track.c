@@ -151,6 +151,11 @@ static struct named_moment *find_named(struct session *session,
     *status = COMMAND_OK;
   else if (!session->tracks || !session->tracks->count)
     *status = fail_untracked(session, command);
+  else if (strcmp(name, last_name) == 0)
+    *status = session_fail(session, COMMAND_FAILED,
+                           "%s: nothing was compared yet; name a moment of "
+                           "muppy track list, or begin with muppy track start",
+                           command);
   else
     *status = session_fail(session, COMMAND_FAILED,
                            "%s: no moment is named '%s'; see muppy track list",
@@ -358,6 +363,10 @@ enum command_status track_delete_run(struct session *session, int argc,
   if (!operands)
     return session_fail(session, COMMAND_USAGE, "%s: which? Give a name",
                         argv[0]);
+  /* All or none. */
+  for (int i = 1; i <= operands; i++)
+    if (!find_named(session, argv[0], argv[i], &status))
+      return status;
   for (int i = 1; i <= operands; i++) {
     struct named_moment *named = find_named(session, argv[0], argv[i], &status);
     if (!named)
