@@ -428,20 +428,22 @@ static const struct command *find_in(struct session *session,
   }
   if (found && !several)
     return found;
+  /* Of "track " without its blank. */
   const char *see = *before ? " " : "";
+  int see_length = *before ? (int)strlen(before) - 1 : 0;
   if (several)
     session_fail(session, COMMAND_USAGE,
                  "'%s%s' is the start of more than one command; see muppy "
-                 "help%s%s",
-                 before, name, see, before);
+                 "help%s%.*s",
+                 before, name, see, see_length, before);
   else if (nearest)
     session_fail(session, COMMAND_USAGE,
                  "there is no command '%s%s'; did you mean '%s%s'?", before,
                  name, before, nearest->name);
   else
     session_fail(session, COMMAND_USAGE,
-                 "there is no command '%s%s'; see muppy help%s%s", before, name,
-                 see, before);
+                 "there is no command '%s%s'; see muppy help%s%.*s", before,
+                 name, see, see_length, before);
   return NULL;
 }
 

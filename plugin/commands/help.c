@@ -61,7 +61,7 @@ void help_command(FILE *out, const struct command *command, bool gdb) {
 
 void help_list(FILE *out) {
   for (const struct command *command = commands; command->name; command++)
-    fprintf(out, "  %-9s %-11s  %s\n", command->name,
+    fprintf(out, "  %-10s %-11s  %s\n", command->name,
             command->subcommands ? "COMMAND" : command->operands,
             command->brief);
 }
