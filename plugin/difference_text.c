@@ -23,6 +23,7 @@ enum sort {
 
 enum {
   NUMBER_TEXT = 24,
+  BLOCK = 4096, /**< Objects that are printed at a time. */
 };
 
 struct difference {
@@ -345,8 +346,11 @@ static void add_changed(const struct difference *difference,
     add_last(table, side, object);
 }
 
-static void print_list(const struct difference *difference,
+/** False when interrupted. */
+static bool print_list(struct session *session,
+                       const struct difference *difference,
                        struct pyheap_changed_list *list, bool sizes) {
+  const struct output *output = difference->output;
   pyheap_node object;
   const struct difference_side *side =
       side_of(difference, &list->items[0], &object);
@@ -367,14 +371,22 @@ static void print_list(const struct difference *difference,
   qsort_r(list->items, list->count, sizeof *list->items, compare_changed,
           (void *)difference);
   uint64_t limit = difference->options->limit;
-  for (size_t i = 0; i < list->count && i < limit; i++)
+  bool complete = true;
+  for (size_t i = 0; i < list->count && i < limit && complete; i++) {
     add_changed(difference, table, &list->items[i], sizes, has_last(side));
-  table_print(table, difference->output->file, difference->output->width);
+    if (i % BLOCK != BLOCK - 1)
+      continue;
+    table_flush(table, output->file, output->width);
+    complete = session_continue(session, "listing objects", i, list->count);
+  }
+  table_flush(table, output->file, output->width);
   table_destroy(table);
-  if (list->count > limit)
-    fprintf(difference->output->file,
+  session_done(session);
+  if (complete && list->count > limit)
+    fprintf(output->file,
             ELLIPSIS " %" PRIu64 " more; -limit unlimited shows all\n",
             list->count - limit);
+  return complete;
 }
 
 /** The rows of the types of a list. */
@@ -433,7 +445,9 @@ static void print_counts(const struct difference *difference,
             difference->options->objects ? "" : "; -objects lists them");
 }
 
-static void print_objects(const struct difference *difference,
+/** False when interrupted. */
+static bool print_objects(struct session *session,
+                          const struct difference *difference,
                           struct pyheap_changes *changes) {
   FILE *out = difference->output->file;
 
@@ -448,8 +462,10 @@ static void print_objects(const struct difference *difference,
     print_rows(difference, rows, count, false, sizes);
     free(rows);
     fputc('\n', out);
-    print_list(difference, list, sizes);
+    if (!print_list(session, difference, list, sizes))
+      return false;
   }
+  return true;
 }
 
 /* Both -------------------------------------------------------------------- */
@@ -476,12 +492,15 @@ static enum command_status print_types(struct session *session,
   return COMMAND_OK;
 }
 
-static void print_changes(const struct difference *difference,
-                          struct pyheap_changes *changes) {
+static enum command_status print_changes(struct session *session,
+                                         const struct difference *difference,
+                                         struct pyheap_changes *changes) {
   choose(difference, changes);
   print_counts(difference, changes);
-  if (difference->options->objects)
-    print_objects(difference, changes);
+  if (difference->options->objects &&
+      !print_objects(session, difference, changes))
+    return session_canceled(session);
+  return COMMAND_OK;
 }
 
 /** What is meant before or after and is there in both counts in both: a list
@@ -515,7 +534,7 @@ static enum command_status print_exact(struct session *session,
   enum command_status status = print_types(session, difference);
   if (status == COMMAND_OK) {
     fputc('\n', difference->output->file);
-    print_changes(difference, &changes);
+    status = print_changes(session, difference, &changes);
   }
   pyheap_changes_deinit(&changes);
   return status;
