@@ -651,6 +651,16 @@ const pyheap_node *
 pyheap_dominated(const struct pyheap_dominators *dominators, pyheap_node node,
                  size_t *count);
 
+/** What no dominator has a part in. */
+struct pyheap_unheld {
+  /** Garbage: nothing alive leads to it.  Without the dicts of interned
+   * strings, which hold nothing. */
+  uint64_t garbage, garbage_bytes;
+  uint64_t orphans, orphan_bytes; /**< Those that are not held, either. */
+};
+struct pyheap_unheld
+pyheap_count_unheld(const struct pyheap_dominators *dominators);
+
 /* Cycles ------------------------------------------------------------------- */
 
 /** The reference cycles of a heap. */

@@ -190,3 +190,23 @@ const pyheap_node *pyheap_dominated(const struct pyheap_dominators *dominators,
   *count = starts[1] - starts[0];
   return dominators->children + starts[0];
 }
+
+struct pyheap_unheld
+pyheap_count_unheld(const struct pyheap_dominators *dominators) {
+  const struct walk *walk = &dominators->walk;
+  const struct pyheap *heap = walk->heap;
+  struct pyheap_unheld unheld = {0};
+
+  for (pyheap_node node = 0; node < heap->object_count; node++) {
+    if (walk->numbers[node] && walk->numbers[node] <= walk->count)
+      continue;
+    if (heap->interned_count &&
+        heap_is_interned_dict(heap, heap_number_address(heap, node)))
+      continue;
+    uint64_t size = pyheap_size(heap, node);
+    bool orphan = pyheap_is_orphan(heap, node);
+    *(orphan ? &unheld.orphans : &unheld.garbage) += 1;
+    *(orphan ? &unheld.orphan_bytes : &unheld.garbage_bytes) += size;
+  }
+  return unheld;
+}

@@ -282,6 +282,32 @@ static void print_holders(FILE *out, const struct listing *listing,
         out);
 }
 
+static void print_unheld(const struct listing *listing, FILE *out,
+                         const char *what, uint64_t count, uint64_t bytes,
+                         const char *next) {
+  cleanup_buffer struct buffer text = {0};
+  char size[SIZE_TEXT];
+
+  if (!count)
+    return;
+  describe_count(&text, count, "object");
+  if (listing->options->bytes)
+    buffer_format(&text, ", %" PRIu64, bytes);
+  else
+    buffer_format(&text, ", %s", format_size_short(size, bytes));
+  fprintf(out, "besides: %s of %s; see %s\n", buffer_string(&text), what, next);
+}
+
+/** What the rows do not add up to. */
+static void print_all_unheld(const struct listing *listing, FILE *out) {
+  struct pyheap_unheld unheld = pyheap_count_unheld(listing->dominators);
+
+  print_unheld(listing, out, "garbage", unheld.garbage, unheld.garbage_bytes,
+               "muppy cycles -garbage");
+  print_unheld(listing, out, "orphans", unheld.orphans, unheld.orphan_bytes,
+               "muppy objects -orphans");
+}
+
 static enum command_status answer(struct session *session, struct pyheap *heap,
                                   const struct pyheap_dominators *dominators,
                                   pyheap_node node,
@@ -316,6 +342,8 @@ static enum command_status answer(struct session *session, struct pyheap *heap,
             output->file);
     if (node != PYHEAP_NO_NODE)
       print_holders(output->file, &listing, node);
+    else
+      print_all_unheld(&listing, output->file);
   }
   table_destroy(listing.table);
   return complete ? COMMAND_OK : session_canceled(session);

@@ -331,6 +331,16 @@ def test_all_retained(graphs, directory):
     os.unlink(path)
     graphs.check("retained: of everything", 0.9 * everything < total < everything,
                  "%d of %d" % (total, everything))
+    besides = re.findall(r"^besides: (\d+) objects?, (\d+) of (\w+)", said, re.M)
+    cycles = graphs.ask("cycles", "-garbage", "-limit", "1")
+    garbage = re.search(r"only it holds: (\d+) objects", cycles)
+    graphs.check("retained: garbage is said to be left out",
+                 [(count, what) for count, _, what in besides if what == "garbage"]
+                 == [(garbage.group(1), "garbage")], said + cycles)
+    total += sum(int(size) for _, size, _ in besides)
+    # What remains is the index of interned strings, which holds nothing.
+    graphs.check("retained: nothing else is left out",
+                 0 <= everything - total < 1 << 20, "%d of %d" % (total, everything))
 
 
 def test_refusals(graphs):
