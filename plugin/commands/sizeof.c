@@ -28,7 +28,7 @@ struct sizeof_options {
 };
 
 const struct command_option sizeof_options[] = {
-    {"detail", "N", "Show what it consists of, over N levels (default 0).",
+    {"detail", "N", "Show what it consists of, over N levels (default 0, at most 100).",
      OPTION_NUMBER, offsetof(struct sizeof_options, detail)},
     {"limit", "N|unlimited",
      "With -detail: show the N largest parts of each object (default 10).",
