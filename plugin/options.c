@@ -27,10 +27,15 @@ static size_t option_count(const struct command_option *options) {
 }
 
 /** The index of the word VALUE, possibly abbreviated, in "size|count|type"; -1
- * when it is none of them or the start of several. */
+ * when it is none of them or the start of several.  An only word is not
+ * abbreviated: its start may be a word for something else, as json is for what
+ * jsonl is not. */
 static int choose(const char *words, const char *value) {
   size_t length = strlen(value);
   int found = -1;
+
+  if (!strchr(words, '|'))
+    return strcmp(words, value) ? -1 : 0;
 
   for (int i = 0; *words; i++) {
     size_t word = strcspn(words, "|");
@@ -99,6 +104,24 @@ static const char *prefix(char *buffer, size_t size, const char *command) {
   return strcmp(command, "muppy") ? buffer : "";
 }
 
+/** The option by which this command says how many levels it goes, when NAME is
+ * another command's word for that; or NULL. */
+static const char *other_word(const struct command_option *options,
+                              const char *name, size_t length) {
+  static const char *const words[] = {"depth", "level", "detail"};
+  const size_t count = sizeof words / sizeof *words;
+  bool asked = false;
+
+  for (size_t i = 0; i < count; i++)
+    asked |= length >= 3 && strncmp(words[i], name, length) == 0;
+  for (; asked && options->name; options++)
+    for (size_t i = 0; i < count; i++)
+      if (options->kind != OPTION_CHOICE &&
+          strcmp(options->name, words[i]) == 0)
+        return options->name;
+  return NULL;
+}
+
 /** Why getopt did not take the argument GIVEN. */
 static enum command_status refuse(struct session *session,
                                   const struct command_option *options,
@@ -118,6 +141,11 @@ static enum command_status refuse(struct session *session,
                         prefix(before, sizeof before, command),
                         (int)(name - given + (ptrdiff_t)length), given,
                         candidates[0], candidates[1]);
+  const char *other = other_word(options, name, length);
+  if (other)
+    return session_fail(session, COMMAND_USAGE,
+                        "%sthere is no option '%s'; did you mean -%s?",
+                        prefix(before, sizeof before, command), given, other);
   return session_fail(session, COMMAND_USAGE,
                       "%sthere is no option '%s'; see muppy %s%s",
                       prefix(before, sizeof before, command), given, strcmp(command, "muppy") ? "help " : "",
@@ -130,6 +158,7 @@ static enum command_status parse(struct session *session,
                                  void *values, int *operands) {
   size_t count = option_count(options);
   struct option *longs = must_alloc((count + 1) * sizeof *longs);
+  bool *seen = must_alloc((count + 1) * sizeof *seen);
   enum command_status status = COMMAND_OK;
   const char *command = argv[0];
   int kept = 0;
@@ -143,6 +172,7 @@ static enum command_status parse(struct session *session,
         .val = FIRST_VALUE + (int)i,
     };
   longs[count] = (struct option){0};
+  memset(seen, 0, (count + 1) * sizeof *seen);
   optind = 0; /* glibc: forget the last command line. */
   while (status == COMMAND_OK) {
     int value = getopt_long_only(argc, argv, mode, longs, NULL);
@@ -161,6 +191,12 @@ static enum command_status parse(struct session *session,
                        before, options[optopt - FIRST_VALUE].name);
     } else if (value == '?') {
       status = refuse(session, options, command, argv[optind - 1]);
+    } else if (options[value - FIRST_VALUE].argument &&
+               seen[value - FIRST_VALUE]) {
+      /* One of the two would go unheeded. */
+      status = session_fail(session, COMMAND_USAGE,
+                            "%soption -%s is given twice", before,
+                            options[value - FIRST_VALUE].name);
     } else if (!store(&options[value - FIRST_VALUE], optarg, values)) {
       const struct command_option *option = &options[value - FIRST_VALUE];
       status = session_fail(
@@ -169,9 +205,12 @@ static enum command_status parse(struct session *session,
                   : "%soption -%s: the value '%s' is empty; give %s%s",
           before, option->name, optarg, option->kind == OPTION_CHOICE ? "one of " : "",
           expected(option));
+    } else {
+      seen[value - FIRST_VALUE] = true;
     }
   }
   free(longs);
+  free(seen);
   if (status != COMMAND_OK)
     return status;
   if (*mode == '+') {
