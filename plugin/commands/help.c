@@ -10,13 +10,25 @@
 
 const struct command_option help_options[] = {{0}};
 
-/** TEXT with INDENT before each of its lines. */
-static void print_indented(FILE *out, const char *indent, const char *text) {
-  while (*text) {
-    size_t line = strcspn(text, "\n");
-    fprintf(out, "%s%.*s\n", line ? indent : "", (int)line, text);
-    text += line + (text[line] == '\n');
+/** Whether an option is named at AT in TEXT, with the one dash of gdb. */
+static bool is_option(const char *text, const char *at) {
+  return at[0] == '-' && at[1] >= 'a' && at[1] <= 'z' &&
+         (at == text || strchr(" \n(", at[-1]));
+}
+
+/** TEXT with INDENT before each of its lines, and DASHES before the options that
+ * it names. */
+static void print_text(FILE *out, const char *indent, const char *text,
+                       const char *dashes) {
+  for (const char *at = text; *at; at++) {
+    if (*at != '\n' && (at == text || at[-1] == '\n'))
+      fputs(indent, out);
+    if (is_option(text, at))
+      fputs(dashes, out);
+    else
+      putc(*at, out);
   }
+  putc('\n', out);
 }
 
 void help_option_list(FILE *out, const struct command_option *options,
@@ -28,7 +40,7 @@ void help_option_list(FILE *out, const struct command_option *options,
     fprintf(out, "  %s%s%s%s\n", dashes, options->name,
             options->argument ? joint : "",
             options->argument ? options->argument : "");
-    print_indented(out, "        ", options->help);
+    print_text(out, "        ", options->help, dashes);
   }
 }
 
@@ -42,6 +54,8 @@ static void help_subcommands(FILE *out, const struct command *command) {
 }
 
 void help_command(FILE *out, const struct command *command, bool gdb) {
+  const char *dashes = gdb ? "-" : "--";
+
   fprintf(out, "%s\n", command->brief);
   if (command->subcommands) {
     help_subcommands(out, command);
@@ -53,10 +67,11 @@ void help_command(FILE *out, const struct command *command, bool gdb) {
           *command->operands ? " " : "", command->operands);
   if (command->options->name) {
     fputs("\nOptions:\n", out);
-    help_option_list(out, command->options, gdb ? "-" : "--");
+    help_option_list(out, command->options, dashes);
     fputs("Options may be abbreviated, with one dash or two.\n", out);
   }
-  fprintf(out, "\n%s\n", command->help);
+  putc('\n', out);
+  print_text(out, "", command->help, dashes);
 }
 
 void help_list(FILE *out) {

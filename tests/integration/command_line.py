@@ -21,12 +21,22 @@ def test_options(results):
              "muppy: option -pid: there is no process 99999999999"),
             (["filter", "dict", "--output", ""],
              "muppy: filter: option -output: the value '' is empty; give FILE"),
+            (["referents", "1", "--depth=2"],
+             "muppy: referents: there is no option '--depth=2'; did you mean -level?"),
+            (["sizeof", "1", "-level", "2"],
+             "muppy: sizeof: there is no option '-level'; did you mean -detail?"),
+            (["summary", "--type=str", "--type=list"],
+             "muppy: summary: option -type is given twice"),
+            (["export", "--format=json", "--output=x"],
+             "muppy: export: option -format: 'json' is not one of jsonl"),
             (["--help", "nonsense"],
              "muppy: there is no command 'nonsense'; see muppy help")):
         result = common.run([MUPPY, *words])
         results.check(" ".join(words), result.stdout == line + "\n" and
                       result.returncode == USAGE, result.stdout)
     wanted = common.run([MUPPY, "summary", "--help"], check=True).stdout
+    results.check("help names options as they are listed",
+                  "\n  muppy summary --sort count --limit 10\n" in wanted, wanted)
     for words in (["--help", "summary"], ["help", "summary"]):
         result = common.run([MUPPY, *words])
         results.check(" ".join(words), result.returncode == 0 and
