@@ -197,7 +197,7 @@ enum command_status session_address(struct session *session, int count,
                         "%s: which object? Give its address", argv[0]);
   if (count > 1 && !session->gdb)
     return session_fail(session, COMMAND_USAGE,
-                        "%s: one address, please; '%s' is too much", argv[0],
+                        "%s: one address, please; '%s' is one too many", argv[0],
                         argv[2]);
   if (is_blank(count, argv))
     return session_fail(session, COMMAND_USAGE,

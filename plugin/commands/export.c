@@ -219,7 +219,7 @@ enum command_status export_run(struct session *session, int argc, char **argv) {
     return status;
   if (operands)
     return session_fail(session, COMMAND_USAGE,
-                        "export: '%s' is too much; the file goes behind "
+                        "export: '%s' is one too many; the file goes behind "
                         "-output",
                         argv[1]);
   if (!export.output && session->gdb)

@@ -326,7 +326,7 @@ enum command_status info_run(struct session *session, int argc, char **argv) {
   if (status == COMMAND_OK && operands)
     status =
         session_fail(session, COMMAND_USAGE,
-                     "info: '%s' is too much; info takes no operand", argv[1]);
+                     "info: '%s' is one too many; info takes no operand", argv[1]);
   if (status == COMMAND_OK)
     status = output_open(session, info.output, info.force, &output);
   if (status != COMMAND_OK)

@@ -105,7 +105,7 @@ enum command_status objects_run(struct session *session, int argc,
     return status;
   if (operands && (operands > 1 || select->type))
     return session_fail(session, COMMAND_USAGE,
-                        "objects: one type, please; '%s' is too much",
+                        "objects: one type, please; '%s' is one too many",
                         argv[operands]);
   if (operands)
     select->type = argv[1];

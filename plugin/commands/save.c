@@ -59,7 +59,7 @@ enum command_status save_run(struct session *session, int argc, char **argv) {
                         "save: to which file? Give its name");
   if (operands > 1)
     return session_fail(session, COMMAND_USAGE,
-                        "save: one file, please; '%s' is too much", argv[2]);
+                        "save: one file, please; '%s' is one too many", argv[2]);
   status = output_open(session, argv[1], save.force, &output);
   if (status != COMMAND_OK)
     return status;

@@ -265,7 +265,7 @@ enum command_status summary_run(struct session *session, int argc,
     return status;
   if (operands)
     return session_fail(session, COMMAND_USAGE,
-                        "summary: '%s' is too much; the objects of one type "
+                        "summary: '%s' is one too many; the objects of one type "
                         "are listed by filter",
                         argv[1]);
   status = select_check(session, argv[0], &summary.select);

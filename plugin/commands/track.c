@@ -174,7 +174,7 @@ static enum command_status parse(struct session *session,
   if (status == COMMAND_OK)
     status = options_parse(session, options, argc, argv, values, operands);
   if (status == COMMAND_OK && *operands > most)
-    status = session_fail(session, COMMAND_USAGE, "%s: '%s' is too much",
+    status = session_fail(session, COMMAND_USAGE, "%s: '%s' is one too many",
                           argv[0], argv[most + 1]);
   return status;
 }

@@ -389,8 +389,8 @@ def test_save(results, first, directory):
     results.check("no temporary file is left", not [name for name in names
                                                     if "tmp" in name], str(names))
     for words, say in [(["save"], "which file"), (["diff"], "with what"),
-                       (["diff", "a", "b", "c"], "'c' is too much"),
-                       (["diff", first, first], "is too much"),
+                       (["diff", "a", "b", "c"], "'c' is one too many"),
+                       (["diff", first, first], "is one too many"),
                        (["track"], "which of start, diff, store, list"),
                        (["track", "start"], "works in gdb only.* save"),
                        (["track", "dif"], "works in gdb only"),
@@ -477,7 +477,7 @@ def test_gdb_errors(results, python, directory):
             (["muppy track store x", "muppy track store x"], "a moment 'x' already"),
             (["muppy track store x", "muppy track store x -force",
               "muppy track delete x", "muppy track delete x"], "nothing is tracked"),
-            (["muppy track start x"], "'x' is too much")]:
+            (["muppy track start x"], "'x' is one too many")]:
         said = Session(python, directory).run(commands)
         results.check("gdb: " + ", ".join(commands), words in said[-1], str(said))
     result = run([GDB, "-nx", "-q", "-batch", "-x", MUPPY_GDB, "-ex", "run",
