@@ -47,9 +47,11 @@ static void add_version(struct buffer *text, uint32_t hexversion) {
     buffer_format(text, "%c%u", level, hexversion & 15);
 }
 
-void identity_add(struct buffer *text, const struct pyheap_identity *identity) {
+struct span identity_add(struct buffer *text,
+                         const struct pyheap_identity *identity) {
   time_t seconds = (time_t)(identity->taken / 1000000);
   struct tm local;
+  struct span moment = {0};
   char when[64];
 
   if (identity->pid)
@@ -64,10 +66,14 @@ void identity_add(struct buffer *text, const struct pyheap_identity *identity) {
     escape_add(text, identity->source);
   }
   if (identity->taken > 0 && localtime_r(&seconds, &local) &&
-      strftime(when, sizeof when, "%F %T", &local))
+      strftime(when, sizeof when, "%F %T", &local)) {
+    moment.start = text->length + 2;
     buffer_format(text, ", %s", when);
+    moment.end = text->length;
+  }
   if (identity->incomplete)
     buffer_add(text, ", incomplete: memory was missing or damaged");
+  return moment;
 }
 
 static void print_side(FILE *out, const struct difference_side *side) {

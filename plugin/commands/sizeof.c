@@ -225,8 +225,8 @@ static void add_part(struct detail *detail, const struct part *part) {
   add_indent(&text, part->level);
   describe_name(&text, detail->heap, part->name);
   buffer_add(&text, ": ");
-  describe_node(&text, detail->heap, part->node);
-  table_add(detail->answer->table, buffer_string(&text));
+  struct span address = describe_node(&text, detail->heap, part->node);
+  table_add_around(detail->answer->table, buffer_string(&text), address);
   if (part->level < detail->answer->options->detail)
     push_parts(detail, part->node, part->level + 1);
 }
@@ -250,14 +250,15 @@ static bool add_parts(struct detail *detail, pyheap_node node) {
   return true;
 }
 
-static void add_row(struct answer *answer, uint64_t size, const char *title) {
+static void add_row(struct answer *answer, uint64_t size, const char *title,
+                    struct span kept) {
   const struct pyheap_reach_totals *totals = &answer->totals;
 
   add_size(answer, size);
   add_size(answer, totals->bytes);
   add_count(answer, totals->objects);
   add_size(answer, totals->retained_bytes);
-  table_add(answer->table, title);
+  table_add_around(answer->table, title, kept);
 }
 
 static enum command_status add_operand(struct session *session,
@@ -279,8 +280,8 @@ static enum command_status add_operand(struct session *session,
   answer->totals = pyheap_reach_totals(reach);
   uint64_t size = pyheap_size(heap, node);
   answer->size += size;
-  describe_node(&text, heap, node);
-  add_row(answer, size, buffer_string(&text));
+  struct span address = describe_node(&text, heap, node);
+  add_row(answer, size, buffer_string(&text), address);
   struct detail detail = {
       .session = session, .heap = heap, .reach = reach, .answer = answer};
   bool complete = add_parts(&detail, node);
@@ -309,7 +310,7 @@ static enum command_status add_together(struct session *session,
   answer->totals = pyheap_reach_totals(reach);
   pyheap_reach_destroy(reach);
   table_rule(answer->table);
-  add_row(answer, answer->size, "together");
+  add_row(answer, answer->size, "together", (struct span){0});
   return COMMAND_OK;
 }
 

@@ -322,8 +322,8 @@ static void add_moment(struct table *table, const struct named_moment *named) {
   table_add(table, number);
   table_add(table, format_size(size, pyheap_snapshot_memory(snapshot)));
   buffer_clear(&text);
-  identity_add(&text, &snapshot->identity);
-  table_add(table, buffer_string(&text));
+  struct span moment = identity_add(&text, &snapshot->identity);
+  table_add_around(table, buffer_string(&text), moment);
 }
 
 enum command_status track_list_run(struct session *session, int argc,

@@ -33,6 +33,9 @@ struct table *table_create(const struct table_column *columns, size_t count);
 void table_destroy(struct table *table);
 /** The next cell, row by row from the left; TEXT is escaped already. */
 void table_add(struct table *table, const char *text);
+/** The same for a cell of which KEPT is not cut, such as an address that is typed
+ * next, however narrow the screen. */
+void table_add_around(struct table *table, const char *text, struct span kept);
 /** A line of "=" between this row and the next. */
 void table_rule(struct table *table);
 /** Prints it in at most WIDTH columns (0: unlimited), as far as columns may be

@@ -393,6 +393,38 @@ static void left_columns_have_no_trailing_blanks(void **state) {
   table_destroy(table);
 }
 
+static void addresses_in_tables_are_not_cut(void **state) {
+  static const struct table_column columns[] = {
+      {"size", ALIGN_RIGHT, 0, 0, CUT_END},
+      {"object", ALIGN_LEFT, 0, 4, CUT_END},
+  };
+  struct table *table = table_create(columns, 2);
+  struct capture capture;
+
+  (void)state;
+  table_add(table, "12");
+  table_add_around(table, "dict 0x7f5c len=3", (struct span){5, 11});
+  table_add(table, "7");
+  table_add_around(table, "  +-['name']: str 0x7f60", (struct span){18, 24});
+  table_add(table, "1");
+  table_add_around(table, "and nothing more", (struct span){0});
+  capture_begin(&capture);
+  table_print(table, capture.file, 20);
+  capture_check(&capture, "size | object\n"
+                          "==== | =============\n"
+                          "  12 | dict 0x7f5c …\n"
+                          "   7 |   +-[… 0x7f60\n"
+                          "   1 | and nothing …\n");
+  capture_begin(&capture);
+  table_print(table, capture.file, 1); /* no narrower than an address */
+  capture_check(&capture, "size | object\n"
+                          "==== | ========\n"
+                          "  12 | 0x7f5c…\n"
+                          "   7 | … 0x7f60\n"
+                          "   1 | and not…\n");
+  table_destroy(table);
+}
+
 /* Trees --------------------------------------------------------------------- */
 
 static void a_lone_root_is_a_line(void **state) {
@@ -587,6 +619,7 @@ int main(void) {
       cmocka_unit_test(tables_look_as_pymplers),
       cmocka_unit_test(tables_fit_the_screen),
       cmocka_unit_test(left_columns_have_no_trailing_blanks),
+      cmocka_unit_test(addresses_in_tables_are_not_cut),
       cmocka_unit_test(a_lone_root_is_a_line),
       cmocka_unit_test(trees_look_as_console_browsers),
       cmocka_unit_test(trees_go_below_on_a_narrow_screen),
