@@ -272,6 +272,7 @@ const struct command commands[] = {
             "holds: roots such as running frames, objects that several of them\n"
             "refer to, and such that C code holds.  What nothing holds, garbage\n"
             "and orphans, is counted below.\n"
+            "One that is most of its row is named there.\n"
             "With ADDRESS, below that object, and what holds it itself.\n"
             "\n"
             "Examples:\n"

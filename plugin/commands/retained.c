@@ -173,6 +173,9 @@ static void push_below(struct listing *listing, const pyheap_node *nodes,
   while (shown < count && shown < limit &&
          groups[shown].retained >= listing->min)
     shown++;
+  /* A row that hides one row hides nothing. */
+  if (shown + 1 == count)
+    shown++;
   for (size_t i = shown; i < count; i++) {
     rest.others++;
     rest.count += groups[i].count;
@@ -207,8 +210,49 @@ static void add_size(const struct listing *listing, uint64_t bytes) {
     table_add(listing->table, format_size(buffer, bytes));
 }
 
-static void describe_group(struct buffer *text, const struct pyheap *heap,
-                           const struct group *group) {
+/** The heaviest of a group, when it is most of it; or PYHEAP_NO_NODE. */
+static pyheap_node find_most(const struct pyheap_dominators *dominators,
+                             const struct group *group) {
+  pyheap_node heaviest = group->nodes[0];
+  uint64_t most = 0;
+
+  for (size_t i = 0; i < group->count; i++) {
+    uint64_t retained = pyheap_retained(dominators, group->nodes[i]);
+    if (retained <= most)
+      continue;
+    most = retained;
+    heaviest = group->nodes[i];
+  }
+  return most > group->retained / 2 ? heaviest : PYHEAP_NO_NODE;
+}
+
+/** The type of several objects, and the one that matters if there is one.
+ * Returns where in TEXT its address is. */
+static struct span describe_several(struct buffer *text,
+                                    const struct listing *listing,
+                                    const struct group *group) {
+  const struct pyheap *heap = listing->heap;
+  pyheap_node most = find_most(listing->dominators, group);
+
+  describe_type(text, heap, pyheap_type_of(heap, group->nodes[0]));
+  if (most == PYHEAP_NO_NODE)
+    return (struct span){0};
+  buffer_add(text, ", mostly ");
+  size_t start = text->length;
+  buffer_format(text, "0x%" PRIx64, pyheap_address(heap, most));
+  struct span address = {start, text->length};
+  size_t before = text->length;
+  buffer_add(text, " ");
+  describe_value(text, heap, most, SHORT_VALUE);
+  if (text->length == before + 1)
+    buffer_truncate(text, before);
+  return address;
+}
+
+/** Returns where in TEXT an address is. */
+static struct span describe_group(struct buffer *text,
+                                  const struct listing *listing,
+                                  const struct group *group) {
   for (uint64_t i = 1; i < group->level; i++)
     buffer_add(text, "  ");
   if (group->level)
@@ -216,11 +260,11 @@ static void describe_group(struct buffer *text, const struct pyheap *heap,
   if (group->others) {
     buffer_format(text, ELLIPSIS " %" PRIu64 " more type%s", group->others,
                   group->others == 1 ? "" : "s");
-  } else if (group->count == 1) {
-    describe_node(text, heap, group->nodes[0]);
-  } else {
-    describe_type(text, heap, pyheap_type_of(heap, group->nodes[0]));
+    return (struct span){0};
   }
+  return group->count == 1
+             ? describe_node(text, listing->heap, group->nodes[0])
+             : describe_several(text, listing, group);
 }
 
 static void add_row(struct listing *listing, const struct group *group) {
@@ -230,8 +274,8 @@ static void add_row(struct listing *listing, const struct group *group) {
   add_size(listing, group->retained);
   add_size(listing, group->size);
   add_count(listing, group->count);
-  describe_group(&text, listing->heap, group);
-  table_add(listing->table, buffer_string(&text));
+  struct span address = describe_group(&text, listing, group);
+  table_add_around(listing->table, buffer_string(&text), address);
 }
 
 /** Writes what is pending and what is below; false when canceled. */
@@ -241,7 +285,8 @@ static bool add_rows(struct listing *listing) {
   while (listing->count && complete && !listing->cut) {
     struct group group = listing->pending[--listing->count];
     add_row(listing, &group);
-    if (group.level < listing->options->depth && !group.others)
+    if (group.level < listing->options->depth && !group.others &&
+        (!group.level || group.retained >= listing->min))
       push_below(listing, group.nodes, group.count, group.level + 1);
     free(group.nodes);
     listing->cut = listing->rows >= ROWS_MAX;
@@ -256,30 +301,50 @@ static bool add_rows(struct listing *listing) {
   return complete;
 }
 
+/** "  +-TEXT", a step further right than the last, as wide as the output is. */
+static void print_holder(const struct output *output, int level,
+                         const char *text, struct span kept) {
+  cleanup_buffer struct buffer line = {0};
+  size_t indent = 2 * (size_t)level, width = (size_t)output->width;
+
+  buffer_fill(&line, ' ', indent);
+  buffer_add(&line, "+-");
+  indent += 2;
+  if (output->width > 0 && display_width(text) + indent > width &&
+      width > indent)
+    cut_append_around(&line, text, width - indent, kept);
+  else
+    buffer_add(&line, text);
+  fprintf(output->file, "%s\n", buffer_string(&line));
+}
+
 /** What holds a node, what holds that, and so on. */
-static void print_holders(FILE *out, const struct listing *listing,
-                          pyheap_node node) {
+static void print_holders(const struct output *output,
+                          const struct listing *listing, pyheap_node node) {
   cleanup_buffer struct buffer text = {0};
   pyheap_node holder;
+  int level = 0;
 
-  fputs("held by:\n", out);
-  for (int i = 0;; i++) {
+  fputs("held by:\n", output->file);
+  for (;; level++) {
     if (!pyheap_dominator(listing->dominators, node, &holder) ||
         holder == PYHEAP_NO_NODE)
       break;
-    if (i == HOLDERS_SHOWN) {
-      fputs("  " ELLIPSIS "\n", out);
+    if (level == HOLDERS_SHOWN) {
+      print_holder(output, level, ELLIPSIS, (struct span){0});
       return;
     }
     buffer_clear(&text);
-    describe_node(&text, listing->heap, holder);
-    fprintf(out, "  %s\n", buffer_string(&text));
+    struct span address = describe_node(&text, listing->heap, holder);
+    print_holder(output, level, buffer_string(&text), address);
     node = holder;
   }
   if (pyheap_is_root(listing->heap, node))
     return;
-  fputs("  no single object: several refer to it, or something that is none\n",
-        out);
+  print_holder(output, level,
+               level ? "which no single object holds: several do, or C code"
+                     : "no single object: several hold it, or C code",
+               (struct span){0});
 }
 
 static void print_unheld(const struct listing *listing, FILE *out,
@@ -341,7 +406,7 @@ static enum command_status answer(struct session *session, struct pyheap *heap,
       fputs(ELLIPSIS " cut; -depth or -limit make the answer smaller\n",
             output->file);
     if (node != PYHEAP_NO_NODE)
-      print_holders(output->file, &listing, node);
+      print_holders(output, &listing, node);
     else
       print_all_unheld(&listing, output->file);
   }
