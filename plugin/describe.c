@@ -74,6 +74,13 @@ void describe_name(struct buffer *text, const struct pyheap *heap,
   add_owned(text, error, string);
 }
 
+void describe_probable(struct buffer *text, enum pyheap_reference_kind kind,
+                       enum pyheap_name_form form) {
+  /* The name of an offset has a question mark of its own. */
+  if (kind == PYHEAP_PROBABLE && form != PYHEAP_NAME_OFFSET)
+    buffer_add(text, "?");
+}
+
 /** Looks for the references between two nodes. */
 struct search {
   uint64_t target;
@@ -114,11 +121,9 @@ static void add_names(struct buffer *text, const struct pyheap *heap,
 
   for (uint64_t i = 0; i < shown; i++) {
     buffer_add(text, i ? ", " : "");
-    describe_name(text, heap, search->references[i].name);
-    /* The name of an offset has a question mark of its own. */
-    if (search->references[i].kind == PYHEAP_PROBABLE &&
-        search->references[i].name.form != PYHEAP_NAME_OFFSET)
-      buffer_add(text, "?");
+    const struct pyheap_reference *reference = &search->references[i];
+    describe_name(text, heap, reference->name);
+    describe_probable(text, reference->kind, reference->name.form);
   }
   if (search->found > shown)
     buffer_format(text, ", " ELLIPSIS " %" PRIu64 " more",

@@ -30,6 +30,9 @@ struct span describe_node(struct buffer *text, const struct pyheap *heap,
 /** A reference's name: "['sessions']", ".cache", "local req". */
 void describe_name(struct buffer *text, const struct pyheap *heap,
                    struct pyheap_name name);
+/** Marks the name of a probable reference: appends "?". */
+void describe_probable(struct buffer *text, enum pyheap_reference_kind kind,
+                       enum pyheap_name_form form);
 /** The names of the COUNT references from a node to the object at TARGET, and
  * how they are joined with it: "['sessions'] in ", ".head, .tail of ". */
 void describe_references(struct buffer *text, const struct pyheap *heap,

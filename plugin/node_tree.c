@@ -230,10 +230,13 @@ static struct span make_label(struct walk *walk, struct buffer *label,
   if (follow == NO_OBJECT)
     return add_no_object(label, edge->address);
   bool elsewhere = follow == INCLUDED || follow == INCLUDED_LATER;
-  if (elsewhere && !pyheap_is_root(walk->heap, edge->node))
-    return add_included(label, walk->heap, edge, where_included(follow));
-  struct span address = describe_node(label, walk->heap, edge->node);
+  bool brief = elsewhere && !pyheap_is_root(walk->heap, edge->node);
+  struct span address =
+      brief ? add_included(label, walk->heap, edge, where_included(follow))
+            : describe_node(label, walk->heap, edge->node);
   walk->kind->after(label, edge);
+  if (brief)
+    return address;
   if (elsewhere)
     buffer_format(label, " (%s)", where_included(follow));
   if (follow == CYCLE)

@@ -108,6 +108,7 @@ static bool print_reference(void *context,
   cleanup_buffer struct buffer text = {0};
   buffer_add(&text, "  ");
   describe_name(&text, listing->heap, name);
+  describe_probable(&text, reference->kind, name.form);
   buffer_add(&text, ": ");
   pyheap_node node = pyheap_node_at(listing->heap, reference->target);
   struct span address = {text.length, text.length};

@@ -269,8 +269,8 @@ enum pyheap_root_kind pyheap_root_kind(const struct pyheap *heap,
 }
 
 /** Loads an object by number; false for a root. */
-static bool load_node(const struct pyheap *heap, pyheap_node node,
-                      struct object *object) {
+bool heap_load_node(const struct pyheap *heap, pyheap_node node,
+                    struct object *object) {
   const char *why;
   return node < heap->object_count &&
          object_load(heap, heap_number_address(heap, node), object, &why);
@@ -278,20 +278,20 @@ static bool load_node(const struct pyheap *heap, pyheap_node node,
 
 uint64_t pyheap_size(const struct pyheap *heap, pyheap_node node) {
   struct object object;
-  return load_node(heap, node, &object) ? object_getsizeof(heap, &object) : 0;
+  return heap_load_node(heap, node, &object) ? object_getsizeof(heap, &object) : 0;
 }
 
 bool pyheap_size_certain(const struct pyheap *heap, pyheap_node node) {
   struct object object;
   uint64_t size;
-  return !load_node(heap, node, &object) ||
+  return !heap_load_node(heap, node, &object) ||
          object_measure(heap, &object, &size);
 }
 
 bool pyheap_extent(const struct pyheap *heap, pyheap_node node,
                    uint64_t *start, uint64_t *end) {
   struct object object;
-  if (!load_node(heap, node, &object))
+  if (!heap_load_node(heap, node, &object))
     return false;
   object_extent(heap, &object, start, end);
   return true;
@@ -348,7 +348,7 @@ bool heap_refcount_excess(const struct pyheap *heap, pyheap_node node,
   struct object object;
   int64_t count;
   /* A count near 2^63 is damaged, and says nothing. */
-  if (!load_node(heap, node, &object) ||
+  if (!heap_load_node(heap, node, &object) ||
       !object_refcount_known(heap, &object, &count) ||
       __builtin_add_overflow(count, uncounted(heap, node), &count))
     return false;
@@ -371,7 +371,7 @@ bool pyheap_is_orphan(const struct pyheap *heap, pyheap_node node) {
 
 bool pyheap_is_tracked(const struct pyheap *heap, pyheap_node node) {
   struct object object;
-  return load_node(heap, node, &object) && object_is_tracked(heap, &object);
+  return heap_load_node(heap, node, &object) && object_is_tracked(heap, &object);
 }
 
 /** Writes down which generation every object is in. */
@@ -408,7 +408,7 @@ const struct pyheap_type *pyheap_type(const struct pyheap *heap,
 
 uint32_t pyheap_type_of(const struct pyheap *heap, pyheap_node node) {
   struct object object;
-  return load_node(heap, node, &object) ? object.type->index : UINT32_MAX;
+  return heap_load_node(heap, node, &object) ? object.type->index : UINT32_MAX;
 }
 
 bool pyheap_is_subtype(const struct pyheap *heap, uint32_t index,
@@ -418,37 +418,4 @@ bool pyheap_is_subtype(const struct pyheap *heap, uint32_t index,
     if (type->mro[i] == base)
       return true;
   return index == base;
-}
-
-/* References -------------------------------------------------------------- */
-
-struct teller {
-  struct visit visit;
-  pyheap_reference_fn *fn;
-  void *context;
-};
-
-static void tell(struct visit *visit) {
-  struct teller *teller = visit->context;
-  for (size_t i = 0; i < visit->count && !visit->stop; i++) {
-    /* What only looks like a reference is none then. */
-    if (visit->references[i].kind == PYHEAP_PROBABLE &&
-        heap_number(visit->heap, visit->references[i].target) ==
-            PYHEAP_NO_NODE)
-      continue;
-    visit->stop = !teller->fn(teller->context, &visit->references[i]);
-  }
-}
-
-void pyheap_referents(const struct pyheap *heap, pyheap_node node,
-                      pyheap_reference_fn *fn, void *context) {
-  struct object object;
-  struct teller teller = {.fn = fn, .context = context};
-  teller.visit.heap = heap;
-  teller.visit.flush = tell;
-  teller.visit.context = &teller;
-  if (pyheap_is_root(heap, node))
-    root_visit(&teller.visit, heap_root(heap, node));
-  else if (load_node(heap, node, &object))
-    object_visit(&teller.visit, &object);
 }

@@ -227,9 +227,16 @@ void saved_index_close(struct pyheap *heap);
 
 /** index.c: forgets the index of references. */
 void index_forget(struct pyheap *heap);
+/** index.c: how many references from SOURCE to object TARGET the index has.
+ * Needs it. */
+uint32_t index_multiplicity(const struct pyheap *heap, uint32_t target,
+                            uint32_t source);
 
 /* heap.c */
 const struct root *heap_root(const struct pyheap *heap, pyheap_node node);
+/** Loads the object of a number; false for a root, and where memory is damaged. */
+bool heap_load_node(const struct pyheap *heap, pyheap_node node,
+                    struct object *object);
 /** ob_refcnt; false, and *COUNT as it was, for an object whose count says
  * nothing. */
 bool object_refcount_known(const struct pyheap *heap,

@@ -402,7 +402,9 @@ struct pyheap_reference {
 
 /**
  * Every reference that NODE holds, with multiplicity, in the order in which
- * its type visits them, owned ones last.  Needs pyheap_find_objects().
+ * its type visits them, owned ones last.  Needs pyheap_find_objects().  After
+ * pyheap_index_references() those probable ones are left out that it refuted,
+ * so that this is the same as what pyheap_referrers() has.
  * FN returns false to stop.
  */
 typedef bool pyheap_reference_fn(void *context,

@@ -180,6 +180,9 @@ static enum command_status run(struct session *session,
                                struct output *output) {
   enum command_status status;
   struct pyheap_selection selection;
+  /* Which of the probable references are none, only the index tells. */
+  if (!session_references(session, &status))
+    return status;
   struct pyheap *heap = select_objects(session, select, &selection, &status);
 
   if (!heap)

@@ -20,7 +20,8 @@ struct referents {
 };
 
 const struct command_option referents_options[] = {
-    {"level", "N|unlimited", "Follow references over N levels (default 1, at most 1000).",
+    {"level", "N|unlimited",
+     "Follow references over N levels (default 1, at most 1000).",
      OPTION_LEVELS, offsetof(struct referents, level)},
     {"limit", "N|unlimited", "Show N references of each object (default 25).",
      OPTION_COUNT, offsetof(struct referents, limit)},
@@ -87,6 +88,29 @@ static const struct node_tree_kind kind = {
     .after = add_kind,
 };
 
+static bool is_certain(void *context,
+                       const struct pyheap_reference *reference) {
+  *(bool *)context = reference->kind == PYHEAP_PROBABLE;
+  return !*(bool *)context;
+}
+
+/** Builds the index where some reference may be refuted by it: those of NODE that
+ * are probable, and any further away.  Nodes have other numbers then. */
+static enum command_status refute(struct session *session,
+                                  const struct pyheap *heap, uint64_t levels,
+                                  pyheap_node *node) {
+  enum command_status status;
+  bool probable = levels > 1;
+
+  if (!probable)
+    pyheap_referents(heap, *node, is_certain, &probable);
+  if (!probable)
+    return COMMAND_OK;
+  uint64_t address = pyheap_address(heap, *node);
+  struct pyheap *indexed = session_references(session, &status);
+  return indexed ? session_node(session, indexed, address, node) : status;
+}
+
 static enum command_status answer(struct session *session,
                                   const struct pyheap *heap, pyheap_node node,
                                   const void *values,
@@ -100,6 +124,9 @@ static enum command_status answer(struct session *session,
       .repeat = false,
   };
   bool cut;
+  enum command_status status = refute(session, heap, referents->level, &node);
+  if (status != COMMAND_OK)
+    return status;
   if (referents->dot)
     return one_node_dot(session, heap, node, &kind, &options, output);
   struct tree *tree =

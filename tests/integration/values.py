@@ -35,27 +35,55 @@ def test(results, python, reader):
 
 
 MARKED = re.compile(r" in \S+\?.* of static memory")
+# Of a process that tests look at, as many as a test has the time for.
+SOME = 40
 
 
 def test_marks(results, python, reader):
-    """What only looks like a reference from static memory is marked so."""
+    """What only looks like a reference from static memory is marked so, and
+    what the counts refute is shown nowhere."""
     with common.scratch() as directory:
         with common.Fixture(python, "reprs.py", directory, "pause",
                             truth=False) as fixture:
             said = reader.ask(["info"], pid=fixture.pid)
             runtime = re.search(r"^_PyRuntime +(\S+)", said, re.M).group(1)
+            refuted = re.search(r"\(and (\d+) refuted\)", said)
             said = reader.ask(["referents", runtime, "-limit", "unlimited"],
                               pid=fixture.pid)
-            # Some of these are refuted by the counts of what they lead to.
-            targets = re.findall(r": .*?(0x[0-9a-f]+) .*\(probable\)$", said,
-                                 re.M)
-            for target in targets:
-                said = reader.ask(["refs", target, "-depth", "1"],
-                                  pid=fixture.pid)
-                if MARKED.search(said):
-                    break
+            targets = sorted(set(re.findall(
+                r": \S+ (0x[0-9a-f]+) .*\(probable\)$", said, re.M)))
+            shown = {target: reader.ask(["refs", target, "-depth", "1"],
+                                        pid=fixture.pid)
+                     for target in targets[::len(targets) // SOME + 1]}
+            test_frames(results, python, reader, fixture.pid)
     results.check(python + ": a probable reference has a question mark",
-                  MARKED.search(said), said)
+                  any(map(MARKED.search, shown.values())), str(shown))
+    wrong = [target for target, said in shown.items()
+             if " of static memory" not in said and " more referrer" not in said]
+    results.check(python + ": what referents shows, refs does",
+                  refuted and shown and not wrong, "%s: %s" % (refuted, wrong))
+
+
+def test_frames(results, python, reader, pid):
+    """Both views of a frame hold the same to be probable, and its targets know
+    of it."""
+    frames = re.findall(r"^(0x[0-9a-f]+)", reader.ask(["objects", "-frames"],
+                                                      pid=pid), re.M)
+    guesses = []
+    for frame in frames:
+        said = reader.ask(["referents", frame, "-limit", "unlimited"], pid=pid)
+        tree = re.findall(r"(stack \d+): \S+ .*?(0x[0-9a-f]+).* \(probable\)",
+                          said)
+        said = reader.ask(["object", frame, "-limit", "unlimited"], pid=pid)
+        page = re.findall(r"(stack \d+)\?: \S+ (0x[0-9a-f]+)", said)
+        results.check("%s: frame %s: what is probable" % (python, frame),
+                      tree == page, "%s, %s" % (tree, page))
+        guesses += [(int(frame, 16), target) for _, target in page]
+    for frame, target in guesses[:SOME]:
+        said = reader.ask(["refs", target, "-depth", "1", "-limit",
+                           "unlimited"], pid=pid)
+        results.check("%s: 0x%x is a referrer of %s" % (python, frame, target),
+                      re.search(r"stack \d+\?.* in .*frame", said), said)
 
 
 def main():
