@@ -63,6 +63,8 @@ struct session {
   size_t evaluated_count;
   size_t evaluated_used;
   struct tracks *tracks; /**< What the commands "track …" keep; or NULL. */
+  /** On the command line: those that stand before the command; or NULL. */
+  const struct command_option *leading_options;
   bool restarted; /**< A process that served this gdb before has ended. */
 };
 

@@ -6,11 +6,13 @@
  */
 #include "config.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -221,6 +223,26 @@ static int complain(const struct session *session, enum command_status status) {
   return status;
 }
 
+/** A program that was named has to be there: what the core names may be
+ * missing. */
+static enum command_status check_program(struct session *session,
+                                         const char *path) {
+  struct stat status;
+  int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  int why = fd < 0 || fstat(fd, &status) < 0 ? errno
+            : S_ISREG(status.st_mode)        ? 0
+            : S_ISDIR(status.st_mode)        ? EISDIR
+                                             : EINVAL;
+
+  if (fd >= 0)
+    close(fd);
+  if (!why)
+    return COMMAND_OK;
+  return session_fail(session, COMMAND_TARGET,
+                      "cannot read the program %s: %s; check --exe", path,
+                      strerror(why));
+}
+
 static enum command_status fill_target(struct session *session,
                                        const struct arguments *arguments) {
   if (arguments->core && arguments->pid != NO_PID)
@@ -237,7 +259,7 @@ static enum command_status fill_target(struct session *session,
   session->target.pid = has_pid ? (pid_t)arguments->pid : 0;
   session->target.threads =
       arguments->threads > 1024 ? 1024 : (unsigned)arguments->threads;
-  return COMMAND_OK;
+  return arguments->exe ? check_program(session, arguments->exe) : COMMAND_OK;
 }
 
 static int run_command(struct session *session,
@@ -255,13 +277,21 @@ static int run_command(struct session *session,
   if (status == COMMAND_OK)
     status = command_run(session, argc, argv);
   if (status == COMMAND_OK && arguments->save_index)
-    status = saved_index_save(session,
-                              arguments->save_index == 1 ? SAVED_BESIDE
-                                                         : SAVED_CACHE,
-                              stderr);
+    status = saved_index_save(
+        session, arguments->save_index == 1 ? SAVED_BESIDE : SAVED_CACHE,
+        stderr);
   step(&display, "", 0, 0);
   session->target.progress = NULL;
   return complain(session, status);
+}
+
+/** A core file in the place of the command is one without its option. */
+static bool is_bare_core(struct session *session, int count, char **words) {
+  struct stat status;
+  int used;
+
+  return !command_find(session, count, words, &used) &&
+         stat(words[0], &status) == 0 && S_ISREG(status.st_mode);
 }
 
 static int serve(struct session *session, const struct arguments *arguments) {
@@ -307,10 +337,18 @@ static int run(struct session *session, int argc, char **argv) {
     return gdb_script_write(stdout, arguments.reader, arguments.program);
   if (arguments.gdb_socket)
     return serve(session, &arguments);
-  if (first == argc) {
+  if (first == argc && argc == 1) {
     print_help(stderr);
     return COMMAND_USAGE;
   }
+  session->leading_options = options;
+  if (first < argc && is_bare_core(session, argc - first, argv + first))
+    return complain(session,
+                    session_fail(session, COMMAND_USAGE,
+                                 "'%s' is no command; a core file is given so: "
+                                 "muppy --core=%s %s",
+                                 argv[first], argv[first],
+                                 first + 1 < argc ? argv[first + 1] : "info"));
   return run_command(session, &arguments, argc - first, argv + first);
 }
 

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "plugin/render/number.h"
+#include "plugin/type_match.h"
 #include "session.h"
 
 /** What getopt returns for option 0: above every character. */
@@ -122,6 +123,36 @@ static const char *other_word(const struct command_option *options,
   return NULL;
 }
 
+/** The option of the first LENGTH characters of NAME, or NULL. */
+static const struct command_option *
+find_option(const struct command_option *options, const char *name,
+            size_t length) {
+  for (; options && options->name; options++)
+    if (strlen(options->name) == length &&
+        strncmp(options->name, name, length) == 0)
+      return options;
+  return NULL;
+}
+
+/** The option that NAME of LENGTH characters is nearly, or NULL. */
+static const char *nearest(const struct command_option *options,
+                           const char *name, size_t length) {
+  cleanup_buffer struct buffer typed = {0};
+  const char *found = NULL;
+  size_t distance = 3;
+
+  buffer_append(&typed, name, length);
+  for (; options->name; options++) {
+    size_t edits = edit_distance(buffer_string(&typed), options->name, 2);
+    /* Half of its letters tell nothing. */
+    if (edits < distance && 2 * edits < length) {
+      distance = edits;
+      found = options->name;
+    }
+  }
+  return found;
+}
+
 /** Why getopt did not take the argument GIVEN. */
 static enum command_status refuse(struct session *session,
                                   const struct command_option *options,
@@ -129,6 +160,7 @@ static enum command_status refuse(struct session *session,
   char before[PREFIX];
   const char *name = given + strspn(given, "-");
   size_t length = strcspn(name, "=");
+  int shown = (int)(name - given + (ptrdiff_t)length);
   const char *candidates[2] = {NULL, NULL};
   size_t found = 0;
 
@@ -138,18 +170,30 @@ static enum command_status refuse(struct session *session,
   if (found == 2)
     return session_fail(session, COMMAND_USAGE,
                         "%soption '%.*s' could be -%s or -%s",
-                        prefix(before, sizeof before, command),
-                        (int)(name - given + (ptrdiff_t)length), given,
+                        prefix(before, sizeof before, command), shown, given,
                         candidates[0], candidates[1]);
-  const char *other = other_word(options, name, length);
-  if (other)
+  const struct command_option *leading =
+      find_option(session->leading_options, name, length);
+  if (leading)
     return session_fail(session, COMMAND_USAGE,
-                        "%sthere is no option '%s'; did you mean -%s?",
-                        prefix(before, sizeof before, command), given, other);
+                        "%soption --%s goes before the command: muppy "
+                        "--%s%s%s %s",
+                        prefix(before, sizeof before, command), leading->name,
+                        leading->name, leading->argument ? "=" : "",
+                        leading->argument ? leading->argument : "", command);
+  const char *near = other_word(options, name, length);
+  if (!near)
+    near = nearest(options, name, length);
+  bool own = strcmp(command, "muppy") == 0;
+  if (near)
+    return session_fail(session, COMMAND_USAGE,
+                        "%sthere is no option '%s'; did you mean %s%s?",
+                        prefix(before, sizeof before, command), given,
+                        own ? "--" : "-", near);
   return session_fail(session, COMMAND_USAGE,
                       "%sthere is no option '%s'; see muppy %s%s",
-                      prefix(before, sizeof before, command), given, strcmp(command, "muppy") ? "help " : "",
-                      strcmp(command, "muppy") ? command : "--help");
+                      prefix(before, sizeof before, command), given,
+                      own ? "" : "help ", own ? "--help" : command);
 }
 
 static enum command_status parse(struct session *session,

@@ -10,6 +10,7 @@ import common
 from common import MUPPY, Failure
 
 USAGE = 2
+TARGET = 3
 PYTHON = "/usr/bin/python3.11"
 
 
@@ -30,7 +31,22 @@ def test_options(results):
             (["export", "--format=json", "--output=x"],
              "muppy: export: option -format: 'json' is not one of jsonl"),
             (["--help", "nonsense"],
-             "muppy: there is no command 'nonsense'; see muppy help")):
+             "muppy: there is no command 'nonsense'; see muppy help"),
+            (["summary", "--core=x"],
+             "muppy: summary: option --core goes before the command: "
+             "muppy --core=FILE summary"),
+            (["summary", "-no-index"],
+             "muppy: summary: option --no-index goes before the command: "
+             "muppy --no-index summary"),
+            (["summary", "-limt", "3"],
+             "muppy: summary: there is no option '-limt'; did you mean "
+             "-limit?"),
+            (["--coer=x", "summary"],
+             "muppy: there is no option '--coer=x'; did you mean --core?"),
+            ([os.path.abspath(__file__), "summary"],
+             "muppy: '%s' is no command; a core file is given so: muppy "
+             "--core=%s summary" % (2 * (os.path.abspath(__file__),))),
+            (["--core=" + __file__], "muppy: which command? See muppy help")):
         result = common.run([MUPPY, *words])
         results.check(" ".join(words), result.stdout == line + "\n" and
                       result.returncode == USAGE, result.stdout)
@@ -41,6 +57,17 @@ def test_options(results):
         result = common.run([MUPPY, *words])
         results.check(" ".join(words), result.returncode == 0 and
                       result.stdout == wanted, result.stdout)
+
+
+def test_program(results):
+    """A program that was named is there, or there is no answer."""
+    for path, why in (("/nope", "No such file or directory"),
+                      ("/", "Is a directory")):
+        result = common.run([MUPPY, "--core=" + MUPPY, "--exe=" + path,
+                             "summary"])
+        results.check("--exe=" + path, result.returncode == TARGET and
+                      result.stdout == "muppy: cannot read the program %s: %s; "
+                      "check --exe\n" % (path, why), result.stdout)
 
 
 def test_process(results, python):
@@ -76,6 +103,7 @@ def test_sysroot(results, python):
 def main():
     results = common.Results()
     test_options(results)
+    test_program(results)
     python = common.interpreter(PYTHON)
     if not python:
         results.skip(PYTHON, "not there")

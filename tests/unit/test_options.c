@@ -138,12 +138,16 @@ static void leading_options_end_at_the_command(void **state) {
 
 static void errors_name_option_and_value(void **state) {
   (void)state;
-  check_error("filter -nope", "no option '-nope'");
+  check_error("filter -nope", "no option '-nope'; see muppy help filter");
+  check_error("filter -limt 3", "no option '-limt'; did you mean -limit?");
+  check_error("filter --limt=3", "did you mean -limit?");
+  check_error("filter -mn 3", "see muppy help filter");
   check_error("filter --nope=3", "no option '--nope=3'");
   check_error("filter -ex", "'-ex' could be -exact or -extra");
   check_error("filter -limit", "-limit needs a value");
   check_error("filter -limit 12x", "-limit: '12x'");
-  check_error("filter -output=", "filter: option -output: the value '' is empty");
+  check_error("filter -output=",
+              "filter: option -output: the value '' is empty");
   check_error("filter -number -3", "-number: '-3'");
   check_error("filter -number 0x10", "-number: '0x10'");
   check_error("filter -min big", "-min: 'big' is not a size");
