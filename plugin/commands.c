@@ -287,9 +287,10 @@ const struct command commands[] = {
         .brief = "Find reference cycles, and garbage that waits for a collection.",
         .help =
             "Lists the groups of objects each of which leads to all the others,\n"
-            "with a shortest cycle of each.  First come those that are garbage:\n"
-            "nothing refers to them but garbage, and a collection would free\n"
-            "them; then the others by size.  Garbage that no collection is going\n"
+            "with a shortest cycle of each.  Groups of as many objects of the\n"
+            "same types are shown by one of them, the largest.  First come those\n"
+            "that are garbage: nothing refers to them but garbage, and a\n"
+            "collection would free them; then the others by size.  Garbage that no collection is going\n"
             "to look at waits as long as the program runs with gc.disable() or\n"
             "after gc.freeze().\n"
             "With ADDRESS, the shortest cycles through that object are drawn, one\n"

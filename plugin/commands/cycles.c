@@ -24,6 +24,7 @@ struct cycles {
   struct select_options select;
   bool garbage;
   bool code;
+  bool each;
   uint64_t limit;
   const char *dot;
   const char *output;
@@ -36,6 +37,10 @@ const struct command_option cycles_options[] = {
     {"code", NULL,
      "Go through types, modules, code and running frames as well.", OPTION_FLAG,
      offsetof(struct cycles, code)},
+    {"each", NULL,
+     "Show each group, and not only one of all that consist of as many\n"
+     "objects of the same types; so does -dot.",
+     OPTION_FLAG, offsetof(struct cycles, each)},
     {"limit", "N|unlimited", "Show N cycles (default 10).", OPTION_COUNT,
      offsetof(struct cycles, limit)},
     SELECT_TYPE_OPTION(cycles, select),
@@ -191,10 +196,18 @@ static enum command_status answer_for(struct session *session,
 
 /* All cycles ----------------------------------------------------------------- */
 
+/** Components that consist of as many objects of the same types. */
+struct shape {
+  const struct pyheap_component *first; /**< The one that is shown. */
+  uint64_t hash;                        /**< Of the types. */
+  uint64_t times, bytes;                /**< Of all. */
+};
+
 /** What is listed. */
 struct list {
-  const struct pyheap_component **components;
+  struct shape *shapes;
   size_t count;
+  uint64_t components, objects, garbage;
 };
 
 static bool is_selected(const struct pyheap_selection *selection,
@@ -205,19 +218,97 @@ static bool is_selected(const struct pyheap_selection *selection,
   return !selection;
 }
 
+/** The same for the same types, in whatever order. */
+static uint64_t hash_types(const struct pyheap *heap,
+                           const struct pyheap_component *component) {
+  uint64_t sum = 0;
+
+  for (uint32_t i = 0; i < component->count; i++) {
+    /* The finalizer of SplitMix64, so that sums of types do not meet. */
+    uint64_t bits = pyheap_type_of(heap, component->nodes[i]) + 1ull;
+    bits *= 0x9e3779b97f4a7c15;
+    bits = (bits ^ bits >> 30) * 0xbf58476d1ce4e5b9;
+    bits = (bits ^ bits >> 27) * 0x94d049bb133111eb;
+    sum += bits ^ bits >> 31;
+  }
+  return sum;
+}
+
+static int compare_kinds(const struct shape *a, const struct shape *b) {
+  if (a->first->garbage != b->first->garbage)
+    return a->first->garbage ? -1 : 1;
+  if (a->first->count != b->first->count)
+    return a->first->count > b->first->count ? -1 : 1;
+  return a->hash < b->hash ? -1 : a->hash > b->hash;
+}
+
+static int compare_components(const struct shape *a, const struct shape *b) {
+  if (a->first->bytes != b->first->bytes)
+    return a->first->bytes > b->first->bytes ? -1 : 1;
+  return a->first->nodes[0] < b->first->nodes[0] ? -1 : 1;
+}
+
+/** Equal ones side by side, the largest component of them first. */
+static int compare_for_merge(const void *left, const void *right) {
+  int order = compare_kinds(left, right);
+
+  return order ? order : compare_components(left, right);
+}
+
+/** Garbage first, then what is most in all. */
+static int compare_shapes(const void *left, const void *right) {
+  const struct shape *a = left, *b = right;
+
+  if (a->first->garbage != b->first->garbage)
+    return a->first->garbage ? -1 : 1;
+  if (a->bytes != b->bytes)
+    return a->bytes > b->bytes ? -1 : 1;
+  return compare_components(a, b);
+}
+
+static void merge(struct list *list) {
+  size_t kept = 0;
+
+  qsort(list->shapes, list->count, sizeof *list->shapes, compare_for_merge);
+  for (size_t i = 0; i < list->count; i++) {
+    const struct shape *shape = &list->shapes[i];
+    if (!kept || compare_kinds(&list->shapes[kept - 1], shape)) {
+      list->shapes[kept++] = *shape;
+      continue;
+    }
+    list->shapes[kept - 1].times++;
+    list->shapes[kept - 1].bytes += shape->bytes;
+  }
+  list->count = kept;
+  qsort(list->shapes, kept, sizeof *list->shapes, compare_shapes);
+}
+
+static void add_component(struct list *list, const struct pyheap *heap,
+                          const struct pyheap_component *component) {
+  list->shapes[list->count++] = (struct shape){
+      component, hash_types(heap, component), 1, component->bytes};
+  list->components++;
+  list->objects += component->count;
+  list->garbage += component->garbage;
+}
+
 /** The components that are meant; SELECTION NULL: any. */
-static struct list choose(const struct pyheap_cycles *found,
+static struct list choose(const struct pyheap *heap,
+                          const struct pyheap_cycles *found,
                           const struct pyheap_selection *selection,
                           const struct cycles *options) {
   struct list list = {0};
   size_t count;
   const struct pyheap_component *all = pyheap_cycle_components(found, &count);
 
-  list.components = must_alloc((count + 1) * sizeof(*list.components));
+  list.shapes = must_alloc((count + 1) * sizeof *list.shapes);
   for (size_t i = 0; i < count; i++)
     if ((all[i].garbage || !options->garbage) &&
         is_selected(selection, &all[i]))
-      list.components[list.count++] = &all[i];
+      add_component(&list, heap, &all[i]);
+  /* A graph has all the objects that there is room for. */
+  if (!options->each && !options->dot)
+    merge(&list);
   return list;
 }
 
@@ -242,24 +333,36 @@ static void take_example(void *context, const struct pyheap_cycle *cycle) {
   putc('\n', drawing->output->file);
 }
 
+static void print_title(FILE *out, const struct shape *shape) {
+  cleanup_buffer struct buffer text = {0};
+  char size[SIZE_TEXT];
+
+  buffer_add(&text, shape->first->garbage ? "garbage: " : "");
+  if (shape->times > 1) {
+    describe_count(&text, shape->times, "group");
+    buffer_add(&text, " of ");
+  }
+  describe_count(&text, shape->first->count, "object");
+  buffer_format(&text, ", %s", format_size_short(size, shape->bytes));
+  if (shape->times > 1)
+    buffer_add(&text, " in all; one of them");
+  fputs(buffer_string(&text), out);
+}
+
 /** Shows a component by its title and shortest cycle; in a graph, with all its
  * objects while there is room. */
 static struct pyheap_error *show(struct pyheap_cycles *found,
-                                 const struct pyheap_component *component,
+                                 const struct shape *shape,
                                  struct drawing *drawing) {
-  cleanup_buffer struct buffer text = {0};
-  char size[SIZE_TEXT];
+  const struct pyheap_component *component = shape->first;
 
   if (drawing->graph && drawing->count + component->count <= NODE_GRAPH_MAX) {
     gather(drawing, component->nodes, component->count);
     return NULL;
   }
   drawing->cut |= drawing->graph;
-  describe_count(&text, component->count, "object");
   if (!drawing->graph)
-    fprintf(drawing->output->file, "%s%s, %s",
-            component->garbage ? "garbage: " : "", buffer_string(&text),
-            format_size_short(size, component->bytes));
+    print_title(drawing->output->file, shape);
   drawing->number = component->count;
   return pyheap_shortest_cycle(found, component, take_example, drawing);
 }
@@ -268,17 +371,13 @@ static void print_totals(FILE *out, const struct pyheap_cycles *found,
                          const struct list *list) {
   cleanup_buffer struct buffer text = {0};
   struct pyheap_cycle_totals totals = pyheap_cycle_totals(found);
-  uint64_t objects = 0, garbage = 0;
   char size[SIZE_TEXT];
 
-  for (size_t i = 0; i < list->count; i++) {
-    objects += list->components[i]->count;
-    garbage += list->components[i]->garbage;
-  }
-  describe_count(&text, list->count, "group");
+  describe_count(&text, list->components, "group");
   buffer_add(&text, " of cycles, ");
-  describe_count(&text, objects, "object");
-  fprintf(out, "%s; %" PRIu64 " garbage\n", buffer_string(&text), garbage);
+  describe_count(&text, list->objects, "object");
+  fprintf(out, "%s; %" PRIu64 " garbage\n", buffer_string(&text),
+          list->garbage);
   buffer_clear(&text);
   if (totals.garbage_objects) {
     describe_count(&text, totals.garbage_objects, "object");
@@ -309,7 +408,7 @@ static enum command_status print_list(struct session *session,
   for (size_t i = 0; i < list->count && i < options->limit; i++) {
     if (!session_continue(session, "drawing cycles", i, list->count))
       return session_canceled(session);
-    struct pyheap_error *error = show(found, list->components[i], drawing);
+    struct pyheap_error *error = show(found, &list->shapes[i], drawing);
     if (error)
       return session_error(session, error);
   }
@@ -335,9 +434,10 @@ static enum command_status answer_all(struct session *session,
   if (selects &&
       !select_objects(session, &options->select, &selection, &status))
     return status;
-  struct list list = choose(found, selects ? &selection : NULL, options);
+  struct list list =
+      choose(drawing->heap, found, selects ? &selection : NULL, options);
   status = print_list(session, found, &list, options, drawing);
-  free(list.components);
+  free(list.shapes);
   if (selects)
     pyheap_selection_deinit(&selection);
   return status;

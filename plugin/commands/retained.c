@@ -262,9 +262,8 @@ static struct span describe_group(struct buffer *text,
                   group->others == 1 ? "" : "s");
     return (struct span){0};
   }
-  return group->count == 1
-             ? describe_node(text, listing->heap, group->nodes[0])
-             : describe_several(text, listing, group);
+  return group->count == 1 ? describe_node(text, listing->heap, group->nodes[0])
+                           : describe_several(text, listing, group);
 }
 
 static void add_row(struct listing *listing, const struct group *group) {

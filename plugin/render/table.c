@@ -22,7 +22,7 @@ struct table {
   struct kept {
     size_t cell;
     struct span span;
-  } * kept;
+  } *kept;
   size_t kept_count, kept_capacity;
   size_t *widths;   /**< The widest cell of each column. */
   size_t *minimums; /**< What each needs for what is kept. */

@@ -117,7 +117,7 @@ def groups(said):
     found = []
     for part in said.split("\n\n"):
         title, _, drawn = part.strip().partition("\n")
-        if not re.match(r"(garbage: )?\d+ objects?, ", title):
+        if not re.match(r"(garbage: )?(\d+ groups of )?\d+ objects?, ", title):
             continue
         lines = [re.match(r" *\+-(.*?): \S+ (0x[0-9a-f]+)", line)
                  for line in drawn.split("\n")[1:]]
@@ -135,7 +135,7 @@ def same_ring(left, right):
 
 
 def test_list_of_cycles(graphs):
-    said = graphs.ask("cycles", "-limit", "unlimited")
+    said = graphs.ask("cycles", "-each", "-limit", "unlimited")
     listed = groups(said)
     flags = [title.startswith("garbage") for title, _, _ in listed]
     graphs.check("cycles: garbage comes first", flags == sorted(flags, reverse=True),
@@ -172,11 +172,25 @@ def test_garbage(graphs, said, listed):
     graphs.check("cycles: no garbage but what a collection finds",
                  drawn and drawn <= set(collected["ids"]),
                  str(drawn - set(collected["ids"])))
-    alone = graphs.ask("cycles", "-garbage", "-limit", "unlimited")
+    alone = graphs.ask("cycles", "-garbage", "-each", "-limit", "unlimited")
     graphs.check("cycles -garbage: nothing else",
                  groups(alone) == [group for group in listed
                                    if group[0].startswith("garbage")], alone)
     graphs.check("cycles: a class of garbage", "of_class.<locals>.Local" in alone, alone)
+
+
+def test_cycles_together(graphs):
+    """Those that look alike are shown by one of them, and all are counted."""
+    each = groups(graphs.ask("cycles", "-garbage", "-each", "-limit", "unlimited"))
+    said = graphs.ask("cycles", "-garbage", "-limit", "unlimited")
+    shown = groups(said)
+    times = [int((re.match(r"garbage: (\d+) groups of", title) or [0, 1])[1])
+             for title, _, _ in shown]
+    graphs.check("cycles: as many together as one by one",
+                 sum(times) == len(each) > len(shown) > 3, said)
+    alike = [title for title, _, _ in shown if "groups of 2 objects" in title]
+    graphs.check("cycles: pairs of dicts are shown as one",
+                 len(alike) == 1 and "in all; one of them" in alike[0], said)
 
 
 def test_selected_cycles(graphs):
@@ -363,6 +377,7 @@ def test(graphs, directory):
     test_retained(graphs)
     test_all_retained(graphs, directory)
     test_list_of_cycles(graphs)
+    test_cycles_together(graphs)
     test_selected_cycles(graphs)
     test_cycles_through(graphs, graphs.about("cycle"))
     test_no_cycle(graphs)
