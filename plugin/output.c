@@ -127,6 +127,10 @@ enum command_status output_open(struct session *session, const char *path,
     *ret = (struct output){.file = session->out, .width = session->width};
     return COMMAND_OK;
   }
+  if (strcmp(path, "-") == 0)
+    return session_fail(session, COMMAND_USAGE,
+                        "-: give /dev/stdout to write there, or ./- for a file "
+                        "of that name");
   output.path = path_expand(session, path);
   bool exists = stat(output.path, &existing) == 0;
   if (exists && S_ISREG(existing.st_mode) && !force) {

@@ -30,6 +30,8 @@ def test_options(results):
              "muppy: summary: option -type is given twice"),
             (["export", "--format=json", "--output=x"],
              "muppy: export: option -format: 'json' is not one of jsonl"),
+            (["summary", "-output", "-"], "muppy: -: give /dev/stdout to write "
+             "there, or ./- for a file of that name"),
             (["--help", "nonsense"],
              "muppy: there is no command 'nonsense'; see muppy help"),
             (["summary", "--core=x"],
