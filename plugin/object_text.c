@@ -156,13 +156,16 @@ static void print_sections(struct listing *listing, pyheap_node node) {
 static void print_refcount(FILE *out, const struct pyheap *heap,
                            pyheap_node node) {
   cleanup_buffer struct buffer text = {0};
-  int64_t refcount = pyheap_refcount(heap, node);
+  int64_t refcount = pyheap_refcount(heap, node), excess;
   size_t found;
 
   pyheap_referrers(heap, node, &found);
   describe_refcount(&text, refcount);
-  fprintf(out, "refcount   %s, %zu reference%s found\n", buffer_string(&text),
-          found, found == 1 ? "" : "s");
+  fprintf(out, "refcount   %s, %zu reference%s found%s\n",
+          buffer_string(&text), found, found == 1 ? "" : "s",
+          refcount >= 0 && !pyheap_refcount_excess(heap, node, &excess)
+              ? "; static: it does not count them all"
+              : "");
 }
 
 static void print_collector(FILE *out, const struct pyheap *heap,

@@ -421,7 +421,8 @@ const pyheap_node *pyheap_referrers(const struct pyheap *heap,
                                     pyheap_node object, size_t *count);
 
 /** OBJECT's ob_refcnt less the references found to it: 0 when it is fully
- * explained.  False when the count says nothing (an immortal object).  Needs
+ * explained.  False when the count says nothing (an immortal object, or a static
+ * one, to which other static data refers without counting).  Needs
  * pyheap_index_references(). */
 bool pyheap_refcount_excess(const struct pyheap *heap, pyheap_node object,
                             int64_t *excess);

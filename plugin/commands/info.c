@@ -243,6 +243,9 @@ static double percent(uint64_t part, uint64_t whole) {
   return part < whole && share > 99.99 ? 99.99 : share;
 }
 
+/** The first version in which objects are immortal. */
+static const uint32_t FIRST_IMMORTAL = 0x030c0000;
+
 static void print_references(FILE *out, const struct pyheap_info *info) {
   uint64_t counted =
       info->refcount_exact + info->refcount_high + info->refcount_low;
@@ -263,6 +266,12 @@ static void print_references(FILE *out, const struct pyheap_info *info) {
   if (info->refcount_guessed)
     fprintf(out, "%-13s %" PRIu64 " of the explained only with probable "
             "references\n", "", info->refcount_guessed);
+  uint64_t objects = info->reachable + info->orphans;
+  if (objects > counted)
+    fprintf(out, "%-13s %" PRIu64 " more not compared: %s, whose counts are not "
+            "kept\n", "", objects - counted,
+            info->hexversion < FIRST_IMMORTAL ? "static ones"
+                                              : "static and immortal ones");
 }
 
 static void print_problems(FILE *out, const struct pyheap_info *info) {

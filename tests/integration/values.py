@@ -86,6 +86,33 @@ def test_frames(results, python, reader, pid):
                       re.search(r"stack \d+\?.* in .*frame", said), said)
 
 
+COUNT = re.compile(r"^refcount +(.*)$", re.M)
+
+
+def test_static(results, python, reader):
+    """The count of a static object is not held against what was found, and
+    info says of how many that is so."""
+    with common.scratch() as directory:
+        with common.Fixture(python, "reprs.py", directory, "pause",
+                            truth=False) as fixture:
+            info = reader.ask(["info"], pid=fixture.pid)
+            none = reader.ask(["objects", "-type", "NoneType"],
+                              pid=fixture.pid)
+            address = re.search(r"^(0x[0-9a-f]+)", none, re.M).group(1)
+            said = reader.ask(["object", address, "-limit", "0"],
+                              pid=fixture.pid)
+    results.check(python + ": refcount of None", re.fullmatch(
+        r"\d+, \d+ references found; static: it does not count them all",
+        COUNT.search(said).group(1)), said)
+    compared, rest = re.search(
+        r"% of (\d+) objects exactly(?:.*\n)+? +(\d+) more not compared: "
+        r"static ones", info).groups()
+    sets = dict(re.findall(r"^ *(reachable|orphans) \| +(\d+)", info, re.M))
+    results.check(python + ": all objects are compared, or named",
+                  int(compared) + int(rest) == sum(map(int, sets.values())),
+                  info)
+
+
 def main():
     results = common.Results()
     for python in ("/usr/bin/python3.11", "/usr/bin/python3.11d"):
@@ -96,6 +123,7 @@ def main():
         try:
             test(results, path, common.CommandLine())
             test_marks(results, path, common.CommandLine())
+            test_static(results, path, common.CommandLine())
         except Failure as failure:
             results.check(python, False, str(failure))
     return results.close()
