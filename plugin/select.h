@@ -46,9 +46,10 @@ enum select_generation {
     .max_refcount = UINT64_MAX, .to_address = UINT64_MAX                       \
   }
 
-/** The rows of all these options but -type, which a command with the operand
- * TYPE leaves out; MEMBER is the one of the command's struct OWNER. */
-#define SELECT_OPTIONS(owner, member)                                          \
+/* What the rows of options share; MEMBER is the struct select_options of OWNER. */
+
+/** Of the type, and of the size. */
+#define SELECT_TYPE_AND_SIZE_OPTIONS(owner, member)                            \
   {"exact", NULL, "Leave out the objects of subclasses.", OPTION_FLAG,         \
    offsetof(struct owner, member.exact)},                                      \
       {"module", "NAME",                                                       \
@@ -57,8 +58,33 @@ enum select_generation {
        OPTION_TEXT, offsetof(struct owner, member.module)},                    \
       {"min", "SIZE", "Objects of SIZE bytes or more: 512, 1k, 2M.",           \
        OPTION_SIZE, offsetof(struct owner, member.min_size)},                  \
-      {"max", "SIZE", "Objects of SIZE bytes or less.", OPTION_SIZE,           \
-       offsetof(struct owner, member.max_size)},                               \
+  {                                                                            \
+    "max", "SIZE", "Objects of SIZE bytes or less.", OPTION_SIZE,              \
+        offsetof(struct owner, member.max_size)                                \
+  }
+
+#define SELECT_TRACKED_OPTIONS(owner, member)                                  \
+  {"tracked", NULL,                                                            \
+   "Only what the garbage collector tracks: no strings, numbers, ….",          \
+   OPTION_FLAG, offsetof(struct owner, member.tracked)},                       \
+  {                                                                            \
+    "untracked", NULL, "Only what the garbage collector does not track.",      \
+        OPTION_FLAG, offsetof(struct owner, member.untracked)                  \
+  }
+
+#define SELECT_ADDRESS_OPTIONS(owner, member)                                  \
+  {"from", "ADDRESS", "Objects at ADDRESS or above.", OPTION_TEXT,             \
+   offsetof(struct owner, member.from)},                                       \
+  {                                                                            \
+    "to", "ADDRESS|+LENGTH",                                                   \
+        "Objects below ADDRESS, or in LENGTH bytes behind that of -from.",     \
+        OPTION_TEXT, offsetof(struct owner, member.to)                         \
+  }
+
+/** The rows of all these options but -type, which a command with the operand
+ * TYPE leaves out. */
+#define SELECT_OPTIONS(owner, member)                                          \
+  SELECT_TYPE_AND_SIZE_OPTIONS(owner, member),                                 \
       {"min-length", "N", "Objects of which len() is N or more.",              \
        OPTION_NUMBER, offsetof(struct owner, member.min_length)},              \
       {"max-length", "N", "Objects of which len() is N or less.",              \
@@ -77,24 +103,14 @@ enum select_generation {
        "nothing\n"                                                             \
        "tells.",                                                               \
        OPTION_TEXT, offsetof(struct owner, member.interpreter)},               \
-      {"tracked", NULL,                                                        \
-       "Only what the garbage collector tracks: no strings, numbers, ….",      \
-       OPTION_FLAG, offsetof(struct owner, member.tracked)},                   \
-      {"untracked", NULL, "Only what the garbage collector does not track.",   \
-       OPTION_FLAG, offsetof(struct owner, member.untracked)},                 \
+      SELECT_TRACKED_OPTIONS(owner, member),                                   \
       {"orphans", NULL,                                                        \
        "Only objects in memory that the allocator holds as in use and\n"       \
        "that nothing was found to lead to.",                                   \
        OPTION_FLAG, offsetof(struct owner, member.orphans)},                   \
       {"immortal", NULL, "Only objects that are never freed (from 3.12 on).",  \
        OPTION_FLAG, offsetof(struct owner, member.immortal)},                  \
-      {"from", "ADDRESS", "Objects at ADDRESS or above.", OPTION_TEXT,         \
-       offsetof(struct owner, member.from)},                                   \
-  {                                                                            \
-    "to", "ADDRESS|+LENGTH",                                                   \
-        "Objects below ADDRESS, or in LENGTH bytes behind that of -from.",     \
-        OPTION_TEXT, offsetof(struct owner, member.to)                         \
-  }
+      SELECT_ADDRESS_OPTIONS(owner, member)
 
 /** The row of -type, for those that have no operand TYPE. */
 #define SELECT_TYPE_OPTION(owner, member)                                      \
