@@ -11,6 +11,7 @@
 #include "plugin/describe.h"
 #include "plugin/render/number.h"
 #include "plugin/render/table.h"
+#include "plugin/render/wrap.h"
 #include "plugin/session.h"
 
 /** The words of -sort. */
@@ -76,15 +77,19 @@ struct span identity_add(struct buffer *text,
   return moment;
 }
 
-static void print_side(FILE *out, const struct difference_side *side) {
+static void print_side(const struct output *output,
+                       const struct difference_side *side) {
   cleanup_buffer struct buffer text = {0};
 
   escape_add(&text, side->name);
   if (text.length < 6)
     buffer_fill(&text, ' ', 6 - text.length);
   buffer_add(&text, "  ");
+  fputs(buffer_string(&text), output->file);
+  size_t indent = display_width(buffer_string(&text));
+  buffer_clear(&text);
   identity_add(&text, &side->snapshot->identity);
-  fprintf(out, "%s\n", buffer_string(&text));
+  print_wrapped(output->file, output->width, indent, buffer_string(&text));
 }
 
 /** Whether objects can be compared, and in words why. */
@@ -585,8 +590,8 @@ static enum command_status show(struct session *session, const char *command,
               "process"
             : "these are two processes, whose addresses have nothing in "
               "common; without -objects they are compared by type");
-  print_side(out, difference->before);
-  print_side(out, difference->after);
+  print_side(difference->output, difference->before);
+  print_side(difference->output, difference->after);
   fprintf(out, "%s\n\n", why);
   return exact ? print_exact(session, difference)
                : print_types(session, difference);

@@ -92,7 +92,7 @@ enum {
   REDRAW_MILLISECONDS = 100,
 };
 
-static void print_help(FILE *out) {
+static void print_help(FILE *out, int width) {
   fputs(
       "Usage: muppy --core=FILE [--exe=FILE] COMMAND [OPTION]... [OPERAND]\n"
       "       muppy --pid=PID COMMAND [OPTION]... [OPERAND]\n"
@@ -103,7 +103,7 @@ static void print_help(FILE *out) {
       out);
   help_option_list(out, options, "--");
   fputs("\nCommands:\n", out);
-  help_list(out);
+  help_list(out, width);
   fputs("\n"
         "Exit status:\n"
         "  0  the answer was given\n"
@@ -326,7 +326,7 @@ static int run(struct session *session, int argc, char **argv) {
     return run_command(session, &arguments, argc - first, argv + first);
   }
   if (arguments.help) {
-    print_help(stdout);
+    print_help(stdout, session->width);
     return COMMAND_OK;
   }
   if (arguments.version) {
@@ -338,7 +338,7 @@ static int run(struct session *session, int argc, char **argv) {
   if (arguments.gdb_socket)
     return serve(session, &arguments);
   if (first == argc && argc == 1) {
-    print_help(stderr);
+    print_help(stderr, session->width);
     return COMMAND_USAGE;
   }
   session->leading_options = options;

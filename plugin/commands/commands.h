@@ -43,8 +43,9 @@ void tracks_destroy(struct tracks *tracks);
 
 /** Usage, options and text of one command. */
 void help_command(FILE *out, const struct command *command, bool gdb);
-/** A line for each command. */
-void help_list(FILE *out);
+/** A line for each command, or more where WIDTH columns (0: unlimited) are too
+ * few. */
+void help_list(FILE *out, int width);
 /** "  --name ARGUMENT", and the help indented below; DASHES "-" or "--". */
 void help_option_list(FILE *out, const struct command_option *options,
                       const char *dashes);

@@ -13,6 +13,7 @@
 #include "plugin/output.h"
 #include "plugin/render/number.h"
 #include "plugin/render/tree.h"
+#include "plugin/render/wrap.h"
 #include "plugin/select.h"
 #include "plugin/session.h"
 
@@ -367,7 +368,8 @@ static struct pyheap_error *show(struct pyheap_cycles *found,
   return pyheap_shortest_cycle(found, component, take_example, drawing);
 }
 
-static void print_totals(FILE *out, const struct pyheap_cycles *found,
+static void print_totals(FILE *out, int width,
+                         const struct pyheap_cycles *found,
                          const struct list *list) {
   cleanup_buffer struct buffer text = {0};
   struct pyheap_cycle_totals totals = pyheap_cycle_totals(found);
@@ -380,22 +382,23 @@ static void print_totals(FILE *out, const struct pyheap_cycles *found,
           list->garbage);
   buffer_clear(&text);
   if (totals.garbage_objects) {
+    buffer_add(&text, "garbage with all that only it holds: ");
     describe_count(&text, totals.garbage_objects, "object");
-    fprintf(out,
-            "garbage with all that only it holds: %s (%" PRIu64
-            " tracked), %s, "
-            "which a collection would free\n",
-            buffer_string(&text), totals.garbage_tracked,
-            format_size_short(size, totals.garbage_bytes));
+    buffer_format(&text,
+                  " (%" PRIu64 " tracked), %s, which a collection would "
+                  "free",
+                  totals.garbage_tracked,
+                  format_size_short(size, totals.garbage_bytes));
+    print_wrapped(out, width, 0, buffer_string(&text));
   }
   buffer_clear(&text);
   if (!totals.program_objects)
     return;
   describe_count(&text, totals.program_objects, "more object");
-  fprintf(out,
-          "%s in cycles through types, modules, code or running frames; -code "
-          "shows those\n",
-          buffer_string(&text));
+  buffer_add(&text,
+             " in cycles through types, modules, code or running frames; "
+             "-code shows those");
+  print_wrapped(out, width, 0, buffer_string(&text));
 }
 
 static enum command_status print_list(struct session *session,
@@ -419,7 +422,8 @@ static enum command_status print_list(struct session *session,
   if (list->count > options->limit)
     fprintf(out, ELLIPSIS " %" PRIu64 " more; -limit unlimited shows all\n",
             list->count - options->limit);
-  print_totals(out, found, list);
+  print_totals(out, drawing->graph ? session->width : drawing->output->width,
+               found, list);
   return COMMAND_OK;
 }
 

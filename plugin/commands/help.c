@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "plugin/options.h"
+#include "plugin/render/wrap.h"
 #include "plugin/session.h"
 
 const struct command_option help_options[] = {{0}};
@@ -74,11 +75,14 @@ void help_command(FILE *out, const struct command *command, bool gdb) {
   print_text(out, "", command->help, dashes);
 }
 
-void help_list(FILE *out) {
-  for (const struct command *command = commands; command->name; command++)
-    fprintf(out, "  %-10s %-11s  %s\n", command->name,
-            command->subcommands ? "COMMAND" : command->operands,
-            command->brief);
+void help_list(FILE *out, int width) {
+  const size_t indent = 2 + 10 + 1 + 11 + 2;
+
+  for (const struct command *command = commands; command->name; command++) {
+    fprintf(out, "  %-10s %-11s  ", command->name,
+            command->subcommands ? "COMMAND" : command->operands);
+    print_wrapped(out, width, indent, command->brief);
+  }
 }
 
 enum command_status help_run(struct session *session, int argc, char **argv) {
@@ -90,7 +94,7 @@ enum command_status help_run(struct session *session, int argc, char **argv) {
     return status;
   if (operands == 0) {
     fputs("Commands:\n", session->out);
-    help_list(session->out);
+    help_list(session->out, session->width);
     fputs("\nmuppy help COMMAND tells more about one of them.\n", session->out);
     return COMMAND_OK;
   }

@@ -12,6 +12,7 @@
 #include "plugin/output.h"
 #include "plugin/render/number.h"
 #include "plugin/render/table.h"
+#include "plugin/render/wrap.h"
 #include "plugin/session.h"
 
 enum {
@@ -28,26 +29,30 @@ const struct command_option info_options[] = {
     {0},
 };
 
-/** "  recognised   TEXT", escaped. */
-static void print_text(FILE *out, const char *title, const char *text) {
+/** "recognised    TEXT", escaped. */
+static void print_text(const struct output *output, const char *title,
+                       const char *text) {
   cleanup_buffer struct buffer escaped = {0};
 
   escape_add(&escaped, text);
-  fprintf(out, "%-13s %s\n", title, buffer_string(&escaped));
+  fprintf(output->file, "%-13s ", title);
+  print_wrapped(output->file, output->width, 14, buffer_string(&escaped));
 }
 
-static void print_interpreter(FILE *out, const struct pyheap_info *info) {
+static void print_interpreter(const struct output *output,
+                              const struct pyheap_info *info) {
+  FILE *out = output->file;
   cleanup_buffer struct buffer text = {0};
   char present[SIZE_TEXT], missing[SIZE_TEXT];
 
   buffer_format(&text, "CPython %s, %s%s build (0x%08" PRIx32 ")",
                 info->version, info->debug ? "debug" : "release",
                 info->free_threaded ? ", free-threaded" : "", info->hexversion);
-  print_text(out, "interpreter", buffer_string(&text));
-  print_text(out, "read from", info->source);
+  print_text(output, "interpreter", buffer_string(&text));
+  print_text(output, "read from", info->source);
   if (info->exe)
-    print_text(out, "program", info->exe);
-  print_text(out, "recognised", info->recognised);
+    print_text(output, "program", info->exe);
+  print_text(output, "recognised", info->recognised);
   fprintf(out, "%-13s 0x%" PRIx64 "\n", "_PyRuntime", info->runtime);
   fprintf(out,
           "%-13s interpreters %" PRIu32 ", threads %" PRIu32
@@ -274,15 +279,16 @@ static void print_references(FILE *out, const struct pyheap_info *info) {
                                               : "static and immortal ones");
 }
 
-static void print_problems(FILE *out, const struct pyheap_info *info) {
+static void print_problems(const struct output *output,
+                           const struct pyheap_info *info) {
   for (size_t i = 0; i < info->note_count; i++)
-    print_text(out, "note", info->notes[i]);
+    print_text(output, "note", info->notes[i]);
   for (size_t i = 0; i < info->problem_count; i++) {
     const struct pyheap_problem *problem = &info->problems[i];
     cleanup_buffer struct buffer text = {0};
     buffer_format(&text, "%s: %" PRIu64 ", first at 0x%" PRIx64, problem->what,
                   problem->count, problem->address);
-    print_text(out, "problem", buffer_string(&text));
+    print_text(output, "problem", buffer_string(&text));
   }
 }
 
@@ -303,7 +309,7 @@ static enum command_status run(struct session *session,
   if (complete) {
     const struct pyheap_info *info = pyheap_info(heap);
     qsort_r(types, type_count, sizeof *types, compare_unexplained, heap);
-    print_interpreter(output->file, info);
+    print_interpreter(output, info);
     print_references(output->file, info);
     if (info->index_loaded)
       fprintf(output->file, "%-13s saved by an earlier session\n", "index");
@@ -314,7 +320,7 @@ static enum command_status run(struct session *session,
               "note", "");
     if (info->collecting)
       print_collecting(output->file, info);
-    print_problems(output->file, info);
+    print_problems(output, info);
     fputc('\n', output->file);
     print_sets(output->file, output->width, info);
     print_interpreters(output, heap);

@@ -21,6 +21,7 @@
 #include "plugin/render/number.h"
 #include "plugin/render/table.h"
 #include "plugin/render/tree.h"
+#include "plugin/render/wrap.h"
 #include "plugin/type_match.h"
 
 /* Numbers ------------------------------------------------------------------- */
@@ -425,6 +426,28 @@ static void addresses_in_tables_are_not_cut(void **state) {
   table_destroy(table);
 }
 
+/* Sentences ----------------------------------------------------------------- */
+
+static void sentences_break_between_words(void **state) {
+  struct capture capture;
+
+  (void)state;
+  capture_begin(&capture);
+  fputs("note  ", capture.file);
+  print_wrapped(capture.file, 20, 6, "the core is truncated: averylongpath/x no");
+  print_wrapped(capture.file, 0, 0, "as long as it  takes");
+  print_wrapped(capture.file, 10, 0, "");
+  print_wrapped(capture.file, 10, 0, "0123456789 0");
+  capture_check(&capture, "note  the core is\n"
+                          "      truncated:\n"
+                          "      averylongpath/x\n"
+                          "      no\n"
+                          "as long as it  takes\n"
+                          "\n"
+                          "0123456789\n"
+                          "0\n");
+}
+
 /* Trees --------------------------------------------------------------------- */
 
 static void a_lone_root_is_a_line(void **state) {
@@ -620,6 +643,7 @@ int main(void) {
       cmocka_unit_test(tables_fit_the_screen),
       cmocka_unit_test(left_columns_have_no_trailing_blanks),
       cmocka_unit_test(addresses_in_tables_are_not_cut),
+      cmocka_unit_test(sentences_break_between_words),
       cmocka_unit_test(a_lone_root_is_a_line),
       cmocka_unit_test(trees_look_as_console_browsers),
       cmocka_unit_test(trees_go_below_on_a_narrow_screen),
