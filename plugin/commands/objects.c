@@ -8,6 +8,7 @@
 #include "plugin/describe.h"
 #include "plugin/object_list.h"
 #include "plugin/options.h"
+#include "plugin/render/number.h"
 #include "plugin/render/table.h"
 #include "plugin/session.h"
 
@@ -21,7 +22,7 @@ const struct command_option objects_options[] = {
     OBJECT_LIST_OPTIONS,
     {"roots", NULL,
      "List what refers to objects and is none: interpreters, threads,\n"
-     "running functions.",
+     "running functions; all of them, or as many as -limit says.",
      OPTION_FLAG, offsetof(struct objects, roots)},
     {"frames", NULL, "List only the running functions of each thread, innermost first.",
      OPTION_FLAG, offsetof(struct objects, frames)},
@@ -51,6 +52,7 @@ static enum command_status list_roots(struct session *session,
   cleanup_buffer struct buffer total = {0};
   struct pyheap *heap = session_objects(session, &status);
   uint64_t count = 0;
+  uint64_t limit = objects->list.limit ? objects->list.limit : UNLIMITED;
 
   if (!heap)
     return status;
@@ -59,12 +61,14 @@ static enum command_status list_roots(struct session *session,
        node < pyheap_node_count(heap); node++) {
     if (objects->frames && pyheap_root_kind(heap, node) != PYHEAP_ROOT_FRAME)
       continue;
-    if (!objects->list.count)
+    if (!objects->list.count && count < limit)
       add_root(table, heap, node);
     count++;
   }
   table_flush(table, output->file, output->width);
   table_destroy(table);
+  if (!objects->list.count && count > limit)
+    fprintf(output->file, ELLIPSIS " %" PRIu64 " more\n", count - limit);
   describe_count(&total, count, objects->frames ? "running function" : "root");
   fprintf(output->file, "%s\n", buffer_string(&total));
   return COMMAND_OK;
@@ -76,11 +80,11 @@ static enum command_status run_roots(struct session *session,
   const char *option = objects->frames ? "-frames" : "-roots";
   struct output output;
 
-  if (select_is_given(&list->select) || list->addresses || list->limit ||
+  if (select_is_given(&list->select) || list->addresses ||
       list->sort != OBJECT_LIST_SORT || list->ascending)
     return session_fail(session, COMMAND_USAGE,
                         "objects: %s lists what is no object; it goes with "
-                        "-count and -output only",
+                        "-limit, -count and -output only",
                         option);
   if (objects->roots && objects->frames)
     return session_fail(session, COMMAND_USAGE,

@@ -175,6 +175,9 @@ def test_roots(results, name, core):
     addresses = re.findall(r"^(0x\S+) +\| frame (\S+)", frames, re.M)
     results.check(name + ": -frames", [of for _, of in addresses]
                   == ["write_and_wait", "main", "<module>"], frames)
+    said = common.CommandLine().ask(["objects", "-frames", "-limit", "2"], core=core)
+    results.check(name + ": -frames -limit", re.findall(r"^(0x\S+) +\| frame (\S+)", said, re.M)
+                  == addresses[:2] and "\n… 1 more\n3 running functions" in said, said)
     said = common.CommandLine().ask(["referents", addresses[1][0]], core=core)
     results.check(name + ": a frame by its address", "local weights: list" in said, said)
 
