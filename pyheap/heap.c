@@ -129,7 +129,7 @@ static struct pyheap_error *open_heap(struct pyheap *heap,
   return runtime_find(heap);
 }
 
-/** Tells with ERROR what the core file lacks, which may be the reason. */
+/** Tells before ERROR what the core file lacks, which may be the reason. */
 static struct pyheap_error *add_damage(const struct memory *memory,
                                        struct pyheap_error *error) {
   struct pyheap_error *whole;
@@ -138,14 +138,13 @@ static struct pyheap_error *add_damage(const struct memory *memory,
   if (!count || error->code == PYHEAP_ERROR_NO_MEMORY ||
       error->code == PYHEAP_ERROR_CANCELED)
     return error;
-  /* The last is about how much is missing, the first about what. */
-  if (count == 1)
-    whole = error_create(error->code, error->address, "%s; note: %s",
-                         error->message, memory->notes[0]);
-  else
-    whole = error_create(error->code, error->address, "%s; note: %s; %s",
-                         error->message, memory->notes[0],
-                         memory->notes[count - 1]);
+  /* The last is about how much is missing, the first about what; behind a
+   * semicolon is what that means for answers, of which there will be none. */
+  const char *first = memory->notes[0], *last = memory->notes[count - 1];
+  whole = error_create(error->code, error->address, "%.*s%s%.*s; perhaps therefore: %s",
+                       (int)strcspn(last, ";"), last, count > 1 ? "; " : "",
+                       count > 1 ? (int)strcspn(first, ";") : 0, first,
+                       error->message);
   pyheap_error_destroy(error);
   return whole;
 }

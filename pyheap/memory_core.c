@@ -16,8 +16,10 @@
 #include <unistd.h>
 
 #include "checksum.h"
+#include "compressed.h"
 #include "error.h"
 #include "memory.h"
+#include "snapshot_format.h"
 
 struct core {
   const uint8_t *bytes;
@@ -61,11 +63,28 @@ static struct pyheap_error *core_map(struct memory *memory, const char *path,
   return NULL;
 }
 
+/** An error that says what a file is which does not begin as an ELF file. */
+static struct pyheap_error *explain_start(const struct core *core) {
+  const char *program = compressed_with(core->bytes, core->size);
+
+  if (program)
+    return error_create(PYHEAP_ERROR_NOT_CORE, 0,
+                        "%s is compressed with %s; unpack it first", core->path,
+                        program);
+  if (core->size >= SNAPSHOT_MAGIC_BYTES &&
+      memcmp(core->bytes, SNAPSHOT_MAGIC, SNAPSHOT_MAGIC_BYTES) == 0)
+    return error_create(PYHEAP_ERROR_NOT_CORE, 0,
+                        "%s is not a core file but a snapshot of muppy; "
+                        "compare it with muppy diff",
+                        core->path);
+  return error_create(PYHEAP_ERROR_NOT_CORE, 0,
+                      "%s is not a core file (no ELF header)", core->path);
+}
+
 static struct pyheap_error *check_header(const struct core *core,
                                          const Elf64_Ehdr *header) {
   if (memcmp(header->e_ident, ELFMAG, SELFMAG) != 0)
-    return error_create(PYHEAP_ERROR_NOT_CORE, 0,
-                        "%s is not a core file (no ELF header)", core->path);
+    return explain_start(core);
   if (header->e_ident[EI_CLASS] != ELFCLASS64 ||
       header->e_ident[EI_DATA] != ELFDATA2LSB ||
       header->e_machine != EM_X86_64)

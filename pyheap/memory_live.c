@@ -47,6 +47,30 @@ static int open_proc(pid_t pid, const char *name, int flags) {
   return open(path, flags | O_CLOEXEC);
 }
 
+/** The process that traces the thread; 0: none, or unknown. */
+static int tracer_of(pid_t thread) {
+  char text[2048];
+  cleanup_close int fd = open_proc(thread, "status", O_RDONLY);
+  ssize_t length = fd < 0 ? 0 : read(fd, text, sizeof text - 1);
+  int tracer;
+  text[length > 0 ? length : 0] = 0;
+  const char *line = strstr(text, "\nTracerPid:");
+  return line && sscanf(line, "\nTracerPid: %d", &tracer) == 1 ? tracer : 0;
+}
+
+/** Says who traces the process, as a process can have but one tracer. */
+static struct pyheap_error *traced_error(pid_t pid, int tracer) {
+  char name[32];
+  cleanup_close int fd = open_proc(tracer, "comm", O_RDONLY);
+  ssize_t length = fd < 0 ? 0 : read(fd, name, sizeof name - 1);
+  name[length > 0 ? length : 0] = 0;
+  name[strcspn(name, "\n")] = 0;
+  return error_create(PYHEAP_ERROR_OS, 0,
+                      "cannot attach to process %d: it is traced by process %d "
+                      "(%s); use muppy there, or detach that first",
+                      (int)pid, tracer, *name ? name : "unknown");
+}
+
 static struct pyheap_error *process_error(pid_t pid, const char *what,
                                           int error_number) {
   if (error_number == ENOENT || error_number == ESRCH)
@@ -178,8 +202,11 @@ static struct pyheap_error *stop_thread(const struct pyheap_target *target,
   *stopped = (struct stopped){.thread = thread};
   if (ptrace(PTRACE_SEIZE, thread, 0, 0) < 0) {
     int error_number = errno;
-    if (!has_ended(thread))
-      return process_error(target->pid, "attach to", error_number);
+    if (!has_ended(thread)) {
+      int tracer = tracer_of(thread);
+      return tracer ? traced_error(target->pid, tracer)
+                    : process_error(target->pid, "attach to", error_number);
+    }
     stopped->ended = true;
     list->count++;
     return NULL;

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "coding.h"
+#include "compressed.h"
 #include "error.h"
 #include "identity.h"
 #include "snapshot.h"
@@ -71,7 +72,10 @@ static struct pyheap_error *check_magic(const struct loader *loader,
     return refuse(loader,
                   "was changed on its way here, as by a transfer in text "
                   "mode: its first bytes are not those of a snapshot");
-  return refuse(loader, "is no snapshot of muppy");
+  const char *program = compressed_with(header, FILE_HEADER);
+  if (program)
+    return refuse(loader, "is compressed with %s; unpack it first", program);
+  return refuse(loader, "is no snapshot of muppy, nor a core file");
 }
 
 static struct pyheap_error *read_header(struct loader *loader,

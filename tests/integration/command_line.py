@@ -1,10 +1,15 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The program muppy: what it says of its own options, and of a process."""
+import bz2
+import gzip
+import lzma
 import os
 import re
 import shutil
+import subprocess
 import sys
+import time
 
 import common
 from common import MUPPY, Failure
@@ -72,6 +77,52 @@ def test_program(results):
                       "check --exe\n" % (path, why), result.stdout)
 
 
+def test_files(results):
+    """What is taken for a core file, or a snapshot, and is none, is named."""
+    def compressed(name):
+        return "%%s is compressed with %s; unpack it first" % name
+    with common.scratch() as directory:
+        path = os.path.join(directory, "file")
+        for content, core, snapshot in (
+                (gzip.compress(bytes(1000)), compressed("gzip"), None),
+                (lzma.compress(bytes(1000)), compressed("xz"), None),
+                (bz2.compress(bytes(1000)), compressed("bzip2"), None),
+                (b"\x28\xb5\x2f\xfd", compressed("zstd"), None),
+                (b"\x89MUPPY\r\n", "%s is not a core file but a snapshot of "
+                 "muppy; compare it with muppy diff", "%s "),
+                (b"text", "%s is not a core file (no ELF header)",
+                 "%s is no snapshot of muppy, nor a core file")):
+            with open(path, "wb") as file:
+                file.write(content + bytes(max(0, 100 - len(content))))
+            for words, wanted in ((["--core=" + path, "summary"], core),
+                                  (["diff", path, path], snapshot or core)):
+                said = common.run([MUPPY, *words])
+                results.check("%r: %s" % (content[:4], words[0]),
+                              said.returncode == TARGET and wanted % path
+                              in said.stdout, said.stdout)
+
+
+def test_traced(results, python):
+    """A process that a debugger has is not to be had."""
+    with common.scratch() as directory:
+        with common.Fixture(python, "reprs.py", directory, "pause",
+                            truth=False) as fixture:
+            with subprocess.Popen(
+                    [common.GDB, "-nx", "-q", "-p", str(fixture.pid)],
+                    stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
+                    stderr=subprocess.DEVNULL) as debugger:
+                said = common.run([MUPPY, "--pid=%d" % fixture.pid, "info"])
+                for _ in range(100):
+                    if said.returncode:
+                        break
+                    time.sleep(0.1)
+                    said = common.run([MUPPY, "--pid=%d" % fixture.pid, "info"])
+                debugger.stdin.close()
+    results.check("a process that gdb has", said.returncode == TARGET and re.search(
+        r"it is traced by process %d \(.*gdb.*\); " % debugger.pid, said.stdout),
+                  said.stdout)
+
+
 def test_process(results, python):
     with common.scratch() as directory:
         with common.Fixture(python, "reprs.py", directory, "pause",
@@ -106,12 +157,14 @@ def main():
     results = common.Results()
     test_options(results)
     test_program(results)
+    test_files(results)
     python = common.interpreter(PYTHON)
     if not python:
         results.skip(PYTHON, "not there")
         return results.close()
     try:
         test_process(results, python)
+        test_traced(results, python)
         test_sysroot(results, python)
     except Failure as failure:
         results.check(PYTHON, False, str(failure))
