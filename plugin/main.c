@@ -326,7 +326,7 @@ static int run(struct session *session, int argc, char **argv) {
     return run_command(session, &arguments, argc - first, argv + first);
   }
   if (arguments.help) {
-    print_help(stdout, session->width);
+    print_help(stdout, screen_width());
     return COMMAND_OK;
   }
   if (arguments.version) {
@@ -338,7 +338,7 @@ static int run(struct session *session, int argc, char **argv) {
   if (arguments.gdb_socket)
     return serve(session, &arguments);
   if (first == argc && argc == 1) {
-    print_help(stderr, session->width);
+    print_help(stderr, screen_width());
     return COMMAND_USAGE;
   }
   session->leading_options = options;

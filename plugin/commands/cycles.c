@@ -209,14 +209,21 @@ struct list {
   struct shape *shapes;
   size_t count;
   uint64_t components, objects, garbage;
+  const struct pyheap_selection *selection; /**< NULL: any. */
 };
+
+/** The first selected object of a component, or PYHEAP_NO_NODE. */
+static pyheap_node find_selected(const struct pyheap_selection *selection,
+                                 const struct pyheap_component *component) {
+  for (uint32_t i = 0; i < component->count; i++)
+    if (pyheap_is_selected(selection, component->nodes[i]))
+      return component->nodes[i];
+  return PYHEAP_NO_NODE;
+}
 
 static bool is_selected(const struct pyheap_selection *selection,
                         const struct pyheap_component *component) {
-  for (uint32_t i = 0; selection && i < component->count; i++)
-    if (pyheap_is_selected(selection, component->nodes[i]))
-      return true;
-  return !selection;
+  return !selection || find_selected(selection, component) != PYHEAP_NO_NODE;
 }
 
 /** The same for the same types, in whatever order. */
@@ -298,7 +305,7 @@ static struct list choose(const struct pyheap *heap,
                           const struct pyheap_cycles *found,
                           const struct pyheap_selection *selection,
                           const struct cycles *options) {
-  struct list list = {0};
+  struct list list = {.selection = selection};
   size_t count;
   const struct pyheap_component *all = pyheap_cycle_components(found, &count);
 
@@ -350,9 +357,11 @@ static void print_title(FILE *out, const struct shape *shape) {
   fputs(buffer_string(&text), out);
 }
 
-/** Shows a component by its title and shortest cycle; in a graph, with all its
+/** Shows a component by its title and shortest cycle, which is one of a selected
+ * object if any are; in a graph, with all its
  * objects while there is room. */
 static struct pyheap_error *show(struct pyheap_cycles *found,
+                                 const struct list *list,
                                  const struct shape *shape,
                                  struct drawing *drawing) {
   const struct pyheap_component *component = shape->first;
@@ -365,7 +374,11 @@ static struct pyheap_error *show(struct pyheap_cycles *found,
   if (!drawing->graph)
     print_title(drawing->output->file, shape);
   drawing->number = component->count;
-  return pyheap_shortest_cycle(found, component, take_example, drawing);
+  if (!list->selection)
+    return pyheap_shortest_cycle(found, component, take_example, drawing);
+  uint64_t total;
+  return pyheap_cycles_through(found, find_selected(list->selection, component),
+                               1, &total, take_example, drawing);
 }
 
 static void print_totals(FILE *out, int width,
@@ -381,7 +394,7 @@ static void print_totals(FILE *out, int width,
   fprintf(out, "%s; %" PRIu64 " garbage\n", buffer_string(&text),
           list->garbage);
   buffer_clear(&text);
-  if (totals.garbage_objects) {
+  if (totals.garbage_objects && !list->selection) {
     buffer_add(&text, "garbage with all that only it holds: ");
     describe_count(&text, totals.garbage_objects, "object");
     buffer_format(&text,
@@ -394,10 +407,14 @@ static void print_totals(FILE *out, int width,
   buffer_clear(&text);
   if (!totals.program_objects)
     return;
-  describe_count(&text, totals.program_objects, "more object");
-  buffer_add(&text,
-             " in cycles through types, modules, code or running frames; "
-             "-code shows those");
+  /* How many of them are selected nobody has counted. */
+  if (list->selection)
+    buffer_add(&text, "left out:");
+  else
+    describe_count(&text, totals.program_objects, "more object");
+  buffer_add(&text, list->selection ? " " : " in ");
+  buffer_add(&text, "cycles through types, modules, code or running frames; "
+                    "-code shows those");
   print_wrapped(out, width, 0, buffer_string(&text));
 }
 
@@ -411,7 +428,7 @@ static enum command_status print_list(struct session *session,
   for (size_t i = 0; i < list->count && i < options->limit; i++) {
     if (!session_continue(session, "drawing cycles", i, list->count))
       return session_canceled(session);
-    struct pyheap_error *error = show(found, &list->shapes[i], drawing);
+    struct pyheap_error *error = show(found, list, &list->shapes[i], drawing);
     if (error)
       return session_error(session, error);
   }

@@ -198,6 +198,10 @@ def test_selected_cycles(graphs):
     found = groups(said)
     graphs.check("cycles -type", len(found) == 2 and said.count("__main__.Slotted") >= 4,
                  said)
+    said = graphs.ask("cycles", "-code", "-type", "Slotted", "-limit", "unlimited")
+    graphs.check("cycles -code -type: each drawn has one",
+                 len(groups(said)) >= 2 and
+                 all("__main__.Slotted" in part for part in said.split("\n\n")[:-1]), said)
     said = graphs.ask("cycles", "-limit", "1")
     graphs.check("cycles -limit", len(groups(said)) == 1 and
                  re.search("^… \\d+ more", said, re.M), said)
