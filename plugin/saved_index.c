@@ -110,9 +110,9 @@ static enum command_status save_to(struct session *session, const char *path,
     return session_error(session, error);
   stat(path, &status);
   escape_add(&name, path);
-  fprintf(out, "saved the index of %" PRIu32 " objects, %s: %s\n",
+  fprintf(out, "Saved the index of %" PRIu32 " objects, %s, to %s.\n",
           pyheap_object_count(session->heap),
-          format_size(size, (uint64_t)status.st_size), buffer_string(&name));
+          format_size_short(size, (uint64_t)status.st_size), buffer_string(&name));
   return COMMAND_OK;
 }
 

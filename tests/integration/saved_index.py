@@ -172,7 +172,7 @@ def through_gdb(results, core, exe, directory):
     cache = os.path.join(directory, "gdb-cache")
     debugger = common.Debugger(common.GDB, "gdb", XDG_CACHE_HOME=cache)
     said = debugger.ask(["save-index", "-cache"], core=core, exe=exe)
-    results.check("gdb saves an index", "saved the index of" in said, said)
+    results.check("gdb saves an index", re.search(r"^Saved the index of \d+ objects, [\d.]+ [KM]B, to \S+\.$", said, re.M), said)
     said = debugger.ask(["info"], core=core, exe=exe)
     results.check("the next gdb uses it", "saved by an earlier session" in said, said)
 
