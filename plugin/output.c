@@ -238,7 +238,8 @@ enum command_status output_close(struct session *session, struct output *output,
                              : fail_write(session, output->path, error);
   if (status != COMMAND_OK && output->temporary)
     unlink(output->temporary);
-  if (status == COMMAND_OK && session->gdb)
+  /* Somebody looks, or a program that does without. */
+  if (status == COMMAND_OK && (session->gdb || session->width))
     fprintf(session->out, "Written to %s.\n", output->path);
   output_deinit(output);
   return status;
