@@ -382,13 +382,21 @@ static void ask_jump(struct screen *screen) {
 
 /* Opening ----------------------------------------------------------------- */
 
+static void explain_leaf(struct screen *screen) {
+  __attribute__((cleanup(browse_text_deinit))) struct browse_text text = {0};
+  const struct screen_content *content = screen->content;
+  struct browse_row row;
+
+  browse_row(screen->model, browse_cursor(screen->model), &row, &text);
+  say_words(screen, content->leaf(content->context, row.item,
+                                  browse_direction(screen->model)));
+}
+
 static void explain(struct screen *screen, enum browse_mark mark) {
   if (mark == BROWSE_CYCLE)
     say_words(screen, "it is above already, a cycle; f begins a tree with it");
   if (mark == BROWSE_LEAF)
-    say_words(screen, browse_direction(screen->model) == BROWSE_REFERRERS
-                          ? "nothing refers to it that was found"
-                          : "it refers to nothing");
+    explain_leaf(screen);
 }
 
 static void open_row(struct screen *screen) {

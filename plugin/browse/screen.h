@@ -19,6 +19,9 @@ struct screen_content {
                 enum browse_direction direction, struct buffer *text);
   /** Writes all about ITEM, in lines of WIDTH columns. */
   void (*details)(void *context, struct browse_item item, FILE *out, int width);
+  /** Why nothing is below ITEM. */
+  const char *(*leaf)(void *context, struct browse_item item,
+                      enum browse_direction direction);
   /** The item that WORDS, typed by the user, name.  Returns NULL, or why there
    * is none, to be freed. */
   char *(*jump)(void *context, const char *words, struct browse_item *ret);

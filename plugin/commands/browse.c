@@ -41,6 +41,18 @@ static void details(void *context, struct browse_item item, FILE *out,
   heap_tree_details(&browsing->tree, item, out, width);
 }
 
+static const char *leaf(void *context, struct browse_item item,
+                        enum browse_direction direction) {
+  const struct browsing *browsing = context;
+
+  if (direction == BROWSE_REFERENTS)
+    return "it refers to nothing";
+  return item.kind == HEAP_ITEM_NODE &&
+                 pyheap_is_root(browsing->tree.heap, (pyheap_node)item.number)
+             ? "a root of the heap: nothing refers to it"
+             : "nothing refers to it that was found";
+}
+
 static char *jump(void *context, const char *words, struct browse_item *ret) {
   struct browsing *browsing = context;
   struct session *session = browsing->session;
@@ -64,7 +76,7 @@ static enum command_status fill_screen(struct browsing *browsing,
                                        struct browse_item item,
                                        enum browse_direction direction, int fd,
                                        const char *restore) {
-  const struct screen_content content = {browsing, title, details, jump};
+  const struct screen_content content = {browsing, title, details, leaf, jump};
   const struct browse_source source = heap_tree_source(&browsing->tree);
   struct session *session = browsing->session;
   struct tty *tty = tty_create(fd, restore, session->terminal);

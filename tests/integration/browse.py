@@ -258,6 +258,9 @@ def test_types(browsing):
             r"^      . \['knot'\] in dict"), terminal)
         terminal.keys(HOME + "/roots" + ENTER + ENTER + "/frame <module>" + ENTER)
         check("roots open", terminal.shows("^      frame <module> "), terminal)
+        terminal.keys("l")
+        check("a root is said to be one", terminal.shows(
+            "a root of the heap: nothing refers to it"), terminal)
         terminal.keys("r")
         check("a frame refers to its variables", terminal.shows("^what frame <module> ")
               and terminal.shows(r"__globals__|f_globals|local|f_code|\.code"), terminal)
