@@ -48,6 +48,10 @@ static void add_version(struct buffer *text, uint32_t hexversion) {
     buffer_format(text, "%c%u", level, hexversion & 15);
 }
 
+static bool starts(const char *text, const char *start) {
+  return strncmp(text, start, strlen(start)) == 0;
+}
+
 struct span identity_add(struct buffer *text,
                          const struct pyheap_identity *identity) {
   time_t seconds = (time_t)(identity->taken / 1000000);
@@ -62,14 +66,21 @@ struct span identity_add(struct buffer *text,
   add_version(text, identity->hexversion);
   buffer_add(text, identity->debug ? " debug" : "");
   buffer_add(text, identity->free_threaded ? " free-threaded" : "");
-  if (strncmp(identity->source, "process ", strlen("process ")) != 0) {
+  if (!starts(identity->source, "process ")) {
     buffer_add(text, ", ");
     escape_add(text, identity->source);
   }
   if (identity->taken > 0 && localtime_r(&seconds, &local) &&
       strftime(when, sizeof when, "%F %T", &local)) {
     moment.start = text->length + 2;
-    buffer_format(text, ", %s", when);
+    /* A core does not say when it was made, and its file may be a copy. */
+    if (starts(identity->source, "core file ")) {
+      buffer_add(text, ", file of ");
+      moment.start = text->length;
+      buffer_add(text, when);
+    } else {
+      buffer_format(text, ", %s", when);
+    }
     moment.end = text->length;
   }
   if (identity->incomplete)
