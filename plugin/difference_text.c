@@ -72,15 +72,11 @@ struct span identity_add(struct buffer *text,
   }
   if (identity->taken > 0 && localtime_r(&seconds, &local) &&
       strftime(when, sizeof when, "%F %T", &local)) {
-    moment.start = text->length + 2;
     /* A core does not say when it was made, and its file may be a copy. */
-    if (starts(identity->source, "core file ")) {
-      buffer_add(text, ", file of ");
-      moment.start = text->length;
-      buffer_add(text, when);
-    } else {
-      buffer_format(text, ", %s", when);
-    }
+    buffer_add(text, starts(identity->source, "core file ") ? ", file of "
+                                                            : ", ");
+    moment.start = text->length;
+    buffer_add(text, when);
     moment.end = text->length;
   }
   if (identity->incomplete)
