@@ -80,12 +80,17 @@ void response_status(FILE *response, int status) {
   fprintf(response, "set $muppy_status = %d\n", status);
 }
 
-/** "tui enable" sets the height of the pager, which may have been off. */
+/** "tui enable" sets the height of the pager, which may have been off; and where
+ * the terminal was resized meanwhile, it makes the lines of the old height
+ * scroll alone, so that others got lost: all do again (DECSTBM, with the cursor
+ * saved, for it goes home). */
 void response_redraw(FILE *output) {
   fputs("with language c -- set $_muppy_height = $_gdb_setting(\"height\")\n"
         "tui disable\n"
         "tui enable\n"
-        "with language c -- eval \"set height %d\", $_muppy_height\n",
+        "with language c -- eval \"set height %d\", $_muppy_height\n"
+        "frame apply 1 -q -s -- with language c -- "
+        "dump binary value /dev/tty \"\\0337\\033[r\\0338\"\n",
         output);
 }
 

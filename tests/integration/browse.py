@@ -532,6 +532,10 @@ def test_tui(browsing):
         gdb.keys("q")
         check("TUI: another size", gdb.shows("PC: 0x[0-9a-f]+")
               and len(gdb.screen.lines()[0]) == 100, gdb)
+        for line in range(12):
+            gdb.keys("echo line %d\\n\n" % line)
+        check("TUI: all lines scroll", gdb.shows(
+            r"line 10\n\(gdb\) echo line 11\\n\nline 11\n\(gdb\)$"), gdb)
         gdb.resize(24, 80)
         gdb.shows("PC: 0x[0-9a-f]+")
         gdb.keys("set height 0\nprint 40 + 1\n")

@@ -82,6 +82,7 @@ class Screen:
         self.modes = set()
         self.rest = ""
         self.saved = None
+        self.kept = (0, 0)
         self.resize(rows, columns)
 
     def resize(self, rows, columns):
@@ -175,7 +176,11 @@ class Screen:
                 self.cells.insert(first, self.blank())
 
     def escape(self, letter):
-        if letter == "M":
+        if letter == "7":
+            self.kept = (self.y, self.x)
+        elif letter == "8":
+            self.y, self.x = self.kept
+        elif letter == "M":
             if self.y == self.top:
                 self.scroll(self.top, -1)
             else:
