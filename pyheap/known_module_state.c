@@ -200,7 +200,8 @@ static int32_t load_int(const uint8_t *bytes, int32_t offset) {
 }
 
 /* The iterators kept for reuse, each of which holds the next where it held its
- * future.  Modules/_asynciomodule.c visits them until 3.12.5. */
+ * future.  Modules/_asynciomodule.c visits them until 3.12.5, but they have
+ * been given up: their counts are 0. */
 void visit_asyncio_state(struct visit *visit, const uint8_t *state) {
   enum {
     LIMIT_SPARE_ITERATORS = 1 << 16
@@ -210,15 +211,15 @@ void visit_asyncio_state(struct visit *visit, const uint8_t *state) {
       load_member(state, OFFSET(layout, asyncio_state, fi_freelist));
   if (visit_heap(visit)->info.hexversion >= 0x030c0600)
     return;
-  for (uint32_t i = 0; iterator; i++) {
-    if (i == LIMIT_SPARE_ITERATORS) {
-      visit_problem(visit, "spare iterators of asyncio", iterator);
-      return;
-    }
+  visit_counted(visit, false);
+  for (uint32_t i = 0; iterator && i < LIMIT_SPARE_ITERATORS; i++) {
     visit_named(visit, iterator, PYHEAP_VISITED, "spare iterator");
     iterator = heap_word(visit_heap(visit), iterator,
                          OFFSET(layout, futureiterobject, future));
   }
+  visit_counted(visit, true);
+  if (iterator)
+    visit_problem(visit, "spare iterators of asyncio", iterator);
 }
 
 /* atexit_m_traverse() of 3.8 and 3.9; later versions keep the callbacks in the

@@ -81,8 +81,8 @@ const struct known_type known_modules[] = {
     /* _asyncio */
     {.name = "_asyncio.Future", .members = {FUTURE}},
     {.name = "_asyncio.FutureIter",
-     .members = {OWN_TYPE_SINCE(0x030c),
-                 VISITED(futureiterobject, future, "future")}},
+     .members = {OWN_TYPE_SINCE(0x030c)},
+     .visit = visit_future_iterator},
     {.name = "_asyncio.Task",
      .members = {VISITED(TaskObj, task_context, "._context"),
                  VISITED(TaskObj, task_coro, "._coro"),

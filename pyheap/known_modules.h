@@ -22,6 +22,7 @@ void visit_curses_panel(struct visit *visit, const struct object *object);
 void visit_datetime_datetime(struct visit *visit, const struct object *object);
 void visit_datetime_time(struct visit *visit, const struct object *object);
 void visit_deque(struct visit *visit, const struct object *object);
+void visit_future_iterator(struct visit *visit, const struct object *object);
 void visit_element(struct visit *visit, const struct object *object);
 void visit_element_iterator(struct visit *visit, const struct object *object);
 void visit_expat_parser(struct visit *visit, const struct object *object);

@@ -58,6 +58,17 @@ static uint64_t visit_deque_block(struct visit *visit, uint64_t *address,
   return count;
 }
 
+/* One that is kept for reuse, which nothing refers to, holds the next one
+ * uncounted where it held its future (Modules/_asynciomodule.c,
+ * FutureIter_dealloc). */
+void visit_future_iterator(struct visit *visit, const struct object *object) {
+  visit_counted(visit, heap_refcount(visit_heap(visit), object->address) != 0);
+  visit_named(visit,
+              FIELD(visit_layout(visit), object, futureiterobject, future),
+              PYHEAP_VISITED, "future");
+  visit_counted(visit, true);
+}
+
 void visit_deque(struct visit *visit, const struct object *object) {
   const struct layout *layout = visit_layout(visit);
   uint64_t block = FIELD(layout, object, dequeobject, leftblock);
@@ -263,7 +274,7 @@ void visit_curses_panel(struct visit *visit, const struct object *object) {
   const uint64_t panel = FIELD(layout, object, PyCursesPanelObject, pan);
   visit_named(visit, heap_word(visit_heap(visit), panel, panel_user(layout)),
               version_reached(visit_heap(visit), 0x030d0800) ? PYHEAP_VISITED
-                                                           : PYHEAP_OWNED,
+                                                             : PYHEAP_OWNED,
               ".userptr()");
 }
 
