@@ -40,7 +40,7 @@ done | {
     passed=$((passed + $1)) failed=$((failed + $2)) skipped=$((skipped + $3))
     sed -n -e '/^skipped: /p' -e 's/^ok .*# SKIP/skipped:/p' "$log"
     interpreters="$interpreters
-$(sed -n 's/^\(python[0-9.a-z]*\)[ ,].*: [0-9]* objects.*/\1/p' "$log")"
+$(sed -n 's/^\([^ ,]*python[0-9.a-z]*\)[ ,].*: [0-9]* objects.*/\1/p' "$log")"
   done
   if [ $((passed + failed + skipped)) -eq 0 ]; then
     echo 'no test ran'

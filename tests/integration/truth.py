@@ -27,6 +27,8 @@ EXCEPTIONS = {
     "size": {},
     "missing": {},
 }
+# The interpreters that are tested in every way.
+DEFAULT = ["python3.11", "python3.11d"]
 CHECKS = ("missing", "type", "size", "refcount", "tracked", "referents")
 # Percent of the objects whose reference count is to be explained exactly by the
 # references found.
@@ -488,13 +490,23 @@ def test_python(results, options, python, name):
         test_all(results, plan, python, title)
 
 
+def test_other(results, options, python):
+    """The zoo's core of an interpreter that is here by chance."""
+    plan = argparse.Namespace(**vars(options))
+    plan.fixture, plan.how = "zoo.py", options.how[:1]
+    plan.readers = [reader for reader in options.readers
+                    if isinstance(reader, common.CommandLine)]
+    test_all(results, plan, python, python)
+
+
 def parse_options():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--self-check", action="store_true",
                         help="hold the truth against memory, without muppy")
     parser.add_argument("--python", action="append", metavar="PATH",
                         help="an interpreter to test (default: python3.11 and "
-                        "python3.11d)")
+                        "python3.11d, and the zoo's core of each other one that "
+                        "is here)")
     parser.add_argument("--fixture",
                         help="only this fixture (default: the zoo and variants)")
     parser.add_argument("--argument", action="append", default=[], metavar="ARG",
@@ -505,7 +517,10 @@ def parse_options():
                         help="only the readers whose name has this text")
     parser.add_argument("--verbose", action="store_true")
     options = parser.parse_args()
-    options.python = options.python or ["python3.11", "python3.11d"]
+    options.others = [] if options.python else [
+        path for path in common.interpreters() if path not in
+        map(common.interpreter, DEFAULT)]
+    options.python = options.python or DEFAULT
     options.how = options.how.split(",")
     options.readers = [reader for reader in common.readers()
                        if options.reader in reader.name]
@@ -521,6 +536,8 @@ def main():
             results.skip(name, "not on this machine")
             continue
         test_python(results, options, python, os.path.basename(name))
+    for python in options.others:
+        test_other(results, options, python)
     return results.close()
 
 
