@@ -45,7 +45,11 @@ REFUSED = (
 def asker(**where):
     """The addresses that "muppy objects" finds, as a set."""
     def found(*words):
-        said = common.CommandLine().ask(["objects", *words, "-addresses"], **where)
+        reader = common.CommandLine()
+        said = reader.ask(["objects", *words, "-addresses"], **where)
+        if "incomplete" in said:
+            raise Failure("objects %s: %s" % (" ".join(words),
+                                              reader.ask(["info"], **where)))
         return set(said.split())
     return found
 
