@@ -280,8 +280,13 @@ static bool is_plausible(const struct pyheap *heap, const struct object *object,
     return bytes <= object->available ||
            (bytes <= memory_size(&heap->memory) &&
             text_open(heap, object->address, &text));
-  case KIND_INT:
   case KIND_CODE:
+    /* Until 3.10 some of its tables are elsewhere (tables_size). */
+    if (bytes > memory_size(&heap->memory))
+      return false;
+    bytes = variable_size(object);
+    break;
+  case KIND_INT:
   case KIND_GENERATOR:
   case KIND_FRAME:
     break;
