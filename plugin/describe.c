@@ -8,7 +8,6 @@
 
 enum {
   NAME_LIMIT = 60, /**< Characters of a reference's name. */
-  NAMES_SHOWN = 3, /**< Of several references between the same two. */
 };
 
 void describe_type(struct buffer *text, const struct pyheap *heap,
@@ -79,75 +78,6 @@ void describe_probable(struct buffer *text, enum pyheap_reference_kind kind,
   /* The name of an offset has a question mark of its own. */
   if (kind == PYHEAP_PROBABLE && form != PYHEAP_NAME_OFFSET)
     buffer_add(text, "?");
-}
-
-/** Looks for the references between two nodes. */
-struct search {
-  uint64_t target;
-  uint64_t wanted; /**< Stop after so many. */
-  uint64_t found;
-  struct pyheap_reference references[NAMES_SHOWN];
-};
-
-static bool search_reference(void *context,
-                             const struct pyheap_reference *reference) {
-  struct search *search = context;
-
-  if (reference->target != search->target)
-    return true;
-  if (search->found < NAMES_SHOWN)
-    search->references[search->found] = *reference;
-  return ++search->found < search->wanted;
-}
-
-/** What is inside something else, and not a part of it. */
-static bool is_contained(enum pyheap_name_form form) {
-  switch (form) {
-  case PYHEAP_NAME_ITEM:
-  case PYHEAP_NAME_KEY:
-  case PYHEAP_NAME_INDEX:
-  case PYHEAP_NAME_LOCAL:
-  case PYHEAP_NAME_STACK:
-    return true;
-  default:
-    return false;
-  }
-}
-
-/** Appends the names of what was found. */
-static void add_names(struct buffer *text, const struct pyheap *heap,
-                      const struct search *search) {
-  uint64_t shown = search->found < NAMES_SHOWN ? search->found : NAMES_SHOWN;
-
-  for (uint64_t i = 0; i < shown; i++) {
-    buffer_add(text, i ? ", " : "");
-    const struct pyheap_reference *reference = &search->references[i];
-    describe_name(text, heap, reference->name);
-    describe_probable(text, reference->kind, reference->name.form);
-  }
-  if (search->found > shown)
-    buffer_format(text, ", " ELLIPSIS " %" PRIu64 " more",
-                  search->found - shown);
-}
-
-void describe_references(struct buffer *text, const struct pyheap *heap,
-                         pyheap_node from, uint64_t target, uint64_t count) {
-  struct search search = {.target = target, .wanted = count};
-
-  pyheap_referents(heap, from, search_reference, &search);
-  add_names(text, heap, &search);
-  if (search.found)
-    buffer_add(text,
-               is_contained(search.references[0].name.form) ? " in " : " of ");
-}
-
-void describe_reference_names(struct buffer *text, const struct pyheap *heap,
-                              pyheap_node from, uint64_t target,
-                              uint64_t count) {
-  struct search search = {.target = target, .wanted = count};
-
-  pyheap_referents(heap, from, search_reference, &search);
-  add_names(text, heap, &search);
 }
 
 void describe_refcount(struct buffer *text, int64_t refcount) {

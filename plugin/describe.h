@@ -33,14 +33,6 @@ void describe_name(struct buffer *text, const struct pyheap *heap,
 /** Marks the name of a probable reference: appends "?". */
 void describe_probable(struct buffer *text, enum pyheap_reference_kind kind,
                        enum pyheap_name_form form);
-/** The names of the COUNT references from a node to the object at TARGET, and
- * how they are joined with it: "['sessions'] in ", ".head, .tail of ". */
-void describe_references(struct buffer *text, const struct pyheap *heap,
-                         pyheap_node from, uint64_t target, uint64_t count);
-/** The names alone: "['sessions']", ".head, .tail". */
-void describe_reference_names(struct buffer *text, const struct pyheap *heap,
-                              pyheap_node from, uint64_t target,
-                              uint64_t count);
 /** "3", or "immortal". */
 void describe_refcount(struct buffer *text, int64_t refcount);
 /** "0", the id of the interpreter of that index, "shared" or "unknown". */

@@ -19,6 +19,7 @@ struct graph {
   const struct node_tree_kind *kind;
   const struct node_tree_options *options;
   FILE *out;
+  struct reference_names *names;
   pyheap_node *queue;
   size_t count, capacity;
   uint8_t *queued; /**< A bit for each node that is in the queue. */
@@ -87,7 +88,7 @@ static void put_neighbour(struct graph *graph, pyheap_node node,
                           const struct edge *edge, bool deeper) {
   cleanup_buffer struct buffer name = {0}, address = {0};
 
-  graph->kind->name(&name, graph->heap, node, edge);
+  graph->kind->name(&name, graph->names, node, edge);
   if (edge->node == PYHEAP_NO_NODE) {
     buffer_format(&address, "0x%" PRIx64 " (no object)", edge->address);
     put_stand_in(graph, node, buffer_string(&name), buffer_string(&address));
@@ -154,6 +155,7 @@ bool node_graph_write(struct session *session, const struct pyheap *heap,
       .kind = kind,
       .options = options,
       .out = out,
+      .names = reference_names_create(heap),
       .queued = calloc(pyheap_node_count(heap) / 8 + 1, 1),
       .next_id = pyheap_node_count(heap),
   };
@@ -173,6 +175,7 @@ bool node_graph_write(struct session *session, const struct pyheap *heap,
   free(graph.queued);
   free(graph.queue);
   free(graph.edges.items);
+  reference_names_destroy(graph.names);
   return complete;
 }
 

@@ -37,6 +37,7 @@ struct walk {
   const struct pyheap *heap;
   const struct node_tree_kind *kind;
   struct node_tree_options options;
+  struct reference_names *names;
   struct tree *tree;
   struct place *places;
   size_t place_capacity;
@@ -226,7 +227,7 @@ static struct span make_label(struct walk *walk, struct buffer *label,
   const struct edge *edge = &pending->edge;
   pyheap_node from = walk->places[pending->parent].node;
 
-  walk->kind->before(label, walk->heap, from, edge);
+  walk->kind->before(label, walk->names, from, edge);
   if (follow == NO_OBJECT)
     return add_no_object(label, edge->address);
   bool elsewhere = follow == INCLUDED || follow == INCLUDED_LATER;
@@ -307,6 +308,7 @@ struct tree *node_tree_build(struct session *session, const struct pyheap *heap,
       .heap = heap,
       .kind = kind,
       .options = *options,
+      .names = reference_names_create(heap),
       .included = calloc(pyheap_node_count(heap) / 8 + 1, 1),
   };
   bool complete = false;
@@ -333,6 +335,7 @@ struct tree *node_tree_build(struct session *session, const struct pyheap *heap,
   free(walk.places);
   free(walk.pending);
   free(walk.edges.items);
+  reference_names_destroy(walk.names);
   if (complete)
     return walk.tree;
   tree_destroy(walk.tree);

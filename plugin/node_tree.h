@@ -8,6 +8,7 @@
 #define MUPPY_NODE_TREE_H
 
 #include "plugin/command.h"
+#include "plugin/reference_names.h"
 #include "plugin/render/buffer.h"
 #include "plugin/render/tree.h"
 
@@ -34,11 +35,11 @@ struct node_tree_kind {
   void (*find)(const struct pyheap *heap, pyheap_node node, uint64_t limit,
                struct edges *edges);
   /** What stands before the description of EDGE's node: "['a'] in ". */
-  void (*before)(struct buffer *text, const struct pyheap *heap,
+  void (*before)(struct buffer *text, struct reference_names *names,
                  pyheap_node from, const struct edge *edge);
   /** The names of EDGE's references alone: "['a']". */
-  void (*name)(struct buffer *text, const struct pyheap *heap, pyheap_node from,
-               const struct edge *edge);
+  void (*name)(struct buffer *text, struct reference_names *names,
+               pyheap_node from, const struct edge *edge);
   bool backward; /**< Neighbours refer to the node. */
   /** What stands behind it: " (owned)". */
   void (*after)(struct buffer *text, const struct edge *edge);

@@ -373,8 +373,7 @@ static void describe_child(const struct heap_tree *tree,
     buffer_format(text, "%s  ",
                   format_size(size, pyheap_size(tree->heap, node)));
   if (children->list == LIST_REFERRERS)
-    describe_references(text, tree->heap, node,
-                        pyheap_address(tree->heap, children->parent),
+    describe_references(text, tree->names, node, children->parent,
                         multiplicity(tree->heap, children->parent, node));
 }
 
@@ -432,11 +431,12 @@ struct pyheap_error *heap_tree_init(struct heap_tree *tree,
     return error;
   if (count)
     qsort(types, count, sizeof *types, compare_types);
-  *tree = (struct heap_tree){heap, types, count};
+  *tree = (struct heap_tree){heap, reference_names_create(heap), types, count};
   return NULL;
 }
 
 void heap_tree_deinit(struct heap_tree *tree) {
+  reference_names_destroy(tree->names);
   free(tree->types);
 }
 

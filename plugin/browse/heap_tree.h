@@ -10,6 +10,7 @@
 #include <stdio.h>
 
 #include "plugin/browse/model.h"
+#include "plugin/reference_names.h"
 #include "pyheap/pyheap.h"
 
 /** What rows are about. */
@@ -23,7 +24,8 @@ enum heap_item {
 };
 
 struct heap_tree {
-  struct pyheap *heap;              /**< With its references indexed. */
+  struct pyheap *heap; /**< With its references indexed. */
+  struct reference_names *names;
   struct pyheap_summary_row *types; /**< Those with objects, largest first. */
   size_t type_count;
 };

@@ -11,6 +11,7 @@
 #include "plugin/node_graph.h"
 #include "plugin/options.h"
 #include "plugin/output.h"
+#include "plugin/reference_names.h"
 #include "plugin/render/number.h"
 #include "plugin/render/tree.h"
 #include "plugin/render/wrap.h"
@@ -55,6 +56,7 @@ const struct command_option cycles_options[] = {
 struct drawing {
   const struct pyheap *heap;
   const struct output *output;
+  struct reference_names *names;
   bool graph;
   uint64_t number; /**< Cycles so far. */
   pyheap_node *nodes;
@@ -103,13 +105,13 @@ static void write_graph(struct session *session, struct drawing *drawing,
 
 /** The name of a reference and what it leads to. */
 static uint32_t add_node(struct tree *tree, uint32_t parent,
-                         const struct pyheap *heap, pyheap_node from,
+                         const struct drawing *drawing, pyheap_node from,
                          pyheap_node to, bool last) {
   cleanup_buffer struct buffer label = {0};
 
-  describe_reference_names(&label, heap, from, pyheap_address(heap, to), 1);
+  describe_reference_names(&label, drawing->names, from, to, 1);
   buffer_add(&label, ": ");
-  describe_node(&label, heap, to);
+  describe_node(&label, drawing->heap, to);
   if (last)
     buffer_add(&label, " (cycle)");
   return tree_add(tree, parent, buffer_string(&label));
@@ -133,7 +135,7 @@ static void draw(const struct drawing *drawing,
       break;
     }
     bool last = i == cycle->length;
-    place = add_node(tree, place, heap, cycle->nodes[i - 1],
+    place = add_node(tree, place, drawing, cycle->nodes[i - 1],
                      cycle->nodes[last ? 0 : i], last);
   }
   tree_print(tree, drawing->output->file, drawing->output->width, TREE_BELOW);
@@ -489,10 +491,15 @@ static enum command_status run(struct session *session,
   if (error)
     return session_error(session, error);
   struct drawing drawing = {
-      .heap = heap, .output = output, .graph = options->dot};
+      .heap = heap,
+      .output = output,
+      .names = reference_names_create(heap),
+      .graph = options->dot,
+  };
   status = address ? answer_for(session, found, node, options, &drawing)
                    : answer_all(session, found, options, &drawing);
   free(drawing.nodes);
+  reference_names_destroy(drawing.names);
   pyheap_cycles_destroy(found);
   session_done(session);
   return status;

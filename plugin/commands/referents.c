@@ -59,17 +59,17 @@ static void find_referents(const struct pyheap *heap, pyheap_node node,
   pyheap_referents(heap, node, collect, &collection);
 }
 
-static void add_name(struct buffer *text, const struct pyheap *heap,
+static void add_name(struct buffer *text, struct reference_names *names,
                      pyheap_node from, const struct edge *edge) {
   (void)from;
-  describe_name(text, heap, edge->name);
+  describe_name(text, reference_names_heap(names), edge->name);
   buffer_add(text, ": ");
 }
 
-static void add_name_alone(struct buffer *text, const struct pyheap *heap,
+static void add_name_alone(struct buffer *text, struct reference_names *names,
                            pyheap_node from, const struct edge *edge) {
   (void)from;
-  describe_name(text, heap, edge->name);
+  describe_name(text, reference_names_heap(names), edge->name);
 }
 
 static void add_kind(struct buffer *text, const struct edge *edge) {

@@ -74,16 +74,14 @@ static void find_referrers(const struct pyheap *heap, pyheap_node node,
   add_range(heap, referrers, 0, roots, limit, edges);
 }
 
-static void add_names(struct buffer *text, const struct pyheap *heap,
+static void add_names(struct buffer *text, struct reference_names *names,
                       pyheap_node from, const struct edge *edge) {
-  describe_references(text, heap, edge->node, pyheap_address(heap, from),
-                      edge->count);
+  describe_references(text, names, edge->node, from, edge->count);
 }
 
-static void add_names_alone(struct buffer *text, const struct pyheap *heap,
+static void add_names_alone(struct buffer *text, struct reference_names *names,
                             pyheap_node from, const struct edge *edge) {
-  describe_reference_names(text, heap, edge->node, pyheap_address(heap, from),
-                           edge->count);
+  describe_reference_names(text, names, edge->node, from, edge->count);
 }
 
 static void add_nothing(struct buffer *text, const struct edge *edge) {
