@@ -71,7 +71,7 @@ struct worker {
   bool caller;  /**< On the thread that called the library. */
   bool orphans; /**< What is found now, nothing else leads to. */
   bool out_of_memory;
-};
+} OWN_CACHE_LINES;
 
 static void push(struct worker *worker, uint64_t address) {
   if (!addresses_push(&worker->stack, address))
@@ -484,7 +484,7 @@ struct pyheap_error *pyheap_find_objects(struct pyheap *heap) {
   if (heap->objects_found)
     return NULL;
   heap->marks = calloc(mark_words(heap), sizeof *heap->marks);
-  struct worker *workers = calloc(heap->threads, sizeof *workers);
+  struct worker *workers = parallel_calloc(heap->threads, sizeof *workers);
   if (!heap->marks || !workers) {
     free(workers);
     forget(heap);
@@ -519,7 +519,7 @@ struct candidates {
   struct addresses blocks; /**< Start and size of each, in turn. */
   uint64_t block_count;
   bool out_of_memory;
-};
+} OWN_CACHE_LINES;
 
 /** The object in a block in use that nothing was found to refer to; 0: none. */
 static uint64_t unmarked_object(const struct pyheap *heap, uint64_t start,
@@ -564,7 +564,8 @@ static void consider_blocks(struct worker *worker, struct addresses *blocks) {
 /** All blocks that may hold orphans. */
 static struct pyheap_error *find_candidates(struct pyheap *heap,
                                             struct addresses *blocks) {
-  cleanup_free struct candidates *found = calloc(heap->threads, sizeof *found);
+  cleanup_free struct candidates *found =
+      parallel_calloc(heap->threads, sizeof *found);
   if (!found)
     return &error_no_memory;
   for (unsigned t = 0; t < heap->threads; t++)

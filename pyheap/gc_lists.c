@@ -47,7 +47,7 @@ struct walk {
   struct addresses found;
   bool *cancel; /**< Set by one walk, for both. */
   bool caller;  /**< On the thread that may ask whether to cancel. */
-};
+} OWN_CACHE_LINES;
 
 static void walk_init(struct walk *walk, struct pyheap *heap, uint64_t head,
                       int32_t offset, int32_t back, bool *cancel) {
@@ -266,7 +266,7 @@ struct block_search {
   struct pyheap *heap;
   struct addresses found;
   bool out_of_memory;
-};
+} OWN_CACHE_LINES;
 
 static void consider_tracked(void *context, uint64_t start, uint64_t size) {
   struct block_search *search = context;
@@ -293,7 +293,7 @@ static bool take_found(struct addresses *found,
 struct pyheap_error *gc_search_tracked(struct pyheap *heap,
                                        struct addresses *found) {
   cleanup_free struct block_search *searches =
-      calloc(heap->threads, sizeof *searches);
+      parallel_calloc(heap->threads, sizeof *searches);
   if (!searches)
     return &error_no_memory;
   for (unsigned t = 0; t < heap->threads; t++)

@@ -7,7 +7,6 @@
 #include <string.h>
 
 #include "marks.h"
-#include "parallel.h"
 
 enum {
   PIECES = 256,
@@ -270,7 +269,7 @@ static struct pyheap_error *check_pieces(const struct collected *collected) {
 
 struct pyheap_error *index_collect(struct pyheap *heap, struct collected *ret) {
   struct collected collected = {
-      .pieces = calloc(PIECES + 1, sizeof *collected.pieces),
+      .pieces = parallel_calloc(PIECES + 1, sizeof *collected.pieces),
       .piece_count = PIECES + 1,
       .counts = calloc(pyheap_node_count(heap) + 1ull, sizeof(uint32_t)),
       .refcounts =

@@ -8,6 +8,7 @@
 #define PYHEAP_INDEX_COLLECT_H
 
 #include "heap.h"
+#include "parallel.h"
 
 /** Objects are visited by pieces of the bitmap, each with targets of its own,
  * so that threads share nothing. */
@@ -22,7 +23,7 @@ struct piece {
   size_t uncounted_count;
   uint64_t kinds[3]; /**< References by pyheap_reference_kind. */
   bool out_of_memory;
-};
+} OWN_CACHE_LINES;
 
 /** The count of an object says nothing. */
 static const int32_t NO_COUNT = -1;

@@ -4,6 +4,16 @@
 #include "parallel.h"
 
 #include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+void *parallel_calloc(size_t count, size_t size) {
+  size_t bytes;
+  if (__builtin_mul_overflow(count, size, &bytes))
+    return NULL;
+  void *structs = aligned_alloc(CACHE_LINES, bytes);
+  return structs ? memset(structs, 0, bytes) : NULL;
+}
 
 struct start {
   pthread_t id;
