@@ -70,7 +70,7 @@ def test(results, python):
 
 def main():
     results = common.Results()
-    for python in ("/usr/bin/python3.11", "/usr/bin/python3.11d"):
+    for python in common.PYTHONS:
         path = common.interpreter(python)
         if not path:
             results.skip(python, "not there")

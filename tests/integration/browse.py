@@ -14,7 +14,7 @@ import sys
 import termios
 import time
 
-from common import (GDB, MUPPY, MUPPY_GDB, Failure, Results, interpreter, run,
+from common import (GDB, MUPPY, MUPPY_GDB, PYTHON, Failure, Results, interpreter, run,
                     scratch)
 from gdb_session import kill_helper
 from terminal import ScreenTerminal
@@ -589,7 +589,7 @@ IN_GDB = [test_gdb, test_gdb_helper, test_tui, test_live]
 
 def main():
     results = Results(verbose="-v" in sys.argv)
-    python = interpreter("python3.11") or sys.executable
+    python = interpreter(PYTHON) or sys.executable
     if not python or not shutil.which(GDB):
         results.skip("browse", "no %s" % ("gdb" if python else "Python"))
         results.close()

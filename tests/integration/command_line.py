@@ -16,7 +16,6 @@ from common import MUPPY, Failure
 
 USAGE = 2
 TARGET = 3
-PYTHON = "/usr/bin/python3.11"
 
 
 def test_options(results):
@@ -158,16 +157,16 @@ def main():
     test_options(results)
     test_program(results)
     test_files(results)
-    python = common.interpreter(PYTHON)
+    python = common.interpreter(common.PYTHON)
     if not python:
-        results.skip(PYTHON, "not there")
+        results.skip(common.PYTHON, "not there")
         return results.close()
     try:
         test_process(results, python)
         test_traced(results, python)
         test_sysroot(results, python)
     except Failure as failure:
-        results.check(PYTHON, False, str(failure))
+        results.check(common.PYTHON, False, str(failure))
     return results.close()
 
 

@@ -25,6 +25,9 @@ FIXTURES = os.path.join(SOURCE, "fixtures")
 # Seconds a fixture may take until it is ready, and a command to answer.
 FIXTURE_SECONDS = 300
 COMMAND_SECONDS = 300
+# The interpreter of tests that need but one; those of most, a debug build too.
+PYTHON = "python3.11"
+PYTHONS = (PYTHON, "python3.11d")
 
 
 def built(variable, path):
@@ -106,6 +109,12 @@ def interpreters():
     found = glob.glob("/usr/bin/python3.[0-9]*[0-9]") + sorted(
         glob.glob(os.path.join(versions, "3.*", "bin", "python3")))
     return [path for path in found if version(path) >= (3, 8)]
+
+
+def interpreters_of(*versions):
+    """An interpreter of each of these versions, (3, 8) and so on, that is here."""
+    found = {version(path): path for path in reversed(interpreters())}
+    return tuple(found[wanted] for wanted in versions if wanted in found)
 
 
 def find_pympler():

@@ -247,7 +247,7 @@ def main():
                         help="leave failed cases in the working directory")
     options = parser.parse_args()
     results = common.Results()
-    for name in options.python or ["python3.11", *other_version()]:
+    for name in options.python or [common.PYTHON, *other_version()]:
         python = common.interpreter(name)
         if python:
             test_python(results, options, python)

@@ -518,7 +518,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--verbose", action="store_true")
     parser.add_argument("python", nargs="*",
-                        default=["/usr/bin/python3.11", "/usr/bin/python3.11d"])
+                        default=common.PYTHONS)
     options = parser.parse_args()
     results = Results(options.verbose)
     for name in options.python:

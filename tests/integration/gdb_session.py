@@ -15,7 +15,7 @@ import subprocess
 import sys
 import time
 
-from common import (GDB, GDB_MINIMAL, MUPPY, MUPPY_GDB, Failure, Results,
+from common import (GDB, GDB_MINIMAL, MUPPY, MUPPY_GDB, PYTHON, Failure, Results,
                     interpreter, run, scratch)
 from terminal import Terminal
 
@@ -631,9 +631,9 @@ TESTS = [test_answers, test_width, test_files, test_expressions, test_long, test
 
 def main():
     results = Results(verbose="-v" in sys.argv)
-    python = interpreter("python3.11")
+    python = interpreter(PYTHON)
     if not python or not shutil.which(GDB):
-        results.skip("sessions in gdb", "no %s" % ("gdb" if python else "python3.11"))
+        results.skip("sessions in gdb", "no %s" % ("gdb" if python else PYTHON))
         results.close()
         return 77
     only = [word for word in sys.argv[1:] if word.startswith("test_")]

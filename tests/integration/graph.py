@@ -13,8 +13,6 @@ import sys
 import common
 from common import Failure
 
-PYTHONS = ("/usr/bin/python3.11", "/usr/bin/python3.11d")
-
 
 class Graphs:
     """The fixture, and one way to ask about it."""
@@ -419,7 +417,7 @@ def test_interpreter(results, python):
 
 def main():
     results = common.Results()
-    for python in sys.argv[1:] or PYTHONS:
+    for python in sys.argv[1:] or common.PYTHONS:
         path = common.interpreter(python)
         if not path:
             results.skip(python, "not there")

@@ -135,7 +135,7 @@ def main():
     options = parser.parse_args()
     results = Results(options.verbose)
     hindrance = common.kernel_core_hindrance()
-    for name in options.python or ["python3.11", "python3.11d"]:
+    for name in options.python or common.PYTHONS:
         python = interpreter(name)
         if not python or hindrance:
             results.skip(name, hindrance or "not on this machine")

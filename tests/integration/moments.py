@@ -136,7 +136,7 @@ def main():
     parser.add_argument("--keep", metavar="DIRECTORY",
                         help="keep cores there that were odd")
     parser.add_argument("python", nargs="*",
-                        default=["/usr/bin/python3.11", "/usr/bin/python3.11d"])
+                        default=common.PYTHONS)
     options = parser.parse_args()
     results = common.Results()
     rows = []

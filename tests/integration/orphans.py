@@ -11,9 +11,7 @@ import sys
 import common
 from common import Failure
 
-# The default interpreters, the first one of 3.13 that is there among them.
-PYTHONS = ["/usr/bin/python3.11", "/usr/bin/python3.11d"] + [
-    path for path in common.interpreters() if common.version(path) == (3, 13)][:1]
+PYTHONS = common.PYTHONS + common.interpreters_of((3, 13))
 
 # A few strings and tuples that C code keeps on its stack while the fixture
 # waits are orphans, too.

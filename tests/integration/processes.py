@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 
-from common import MUPPY, Failure, Results, interpreter, run, scratch
+from common import MUPPY, PYTHON, Failure, Results, interpreter, run, scratch
 
 # A child of vfork() that waits for somebody to write to a pipe; meanwhile the
 # kernel does not stop its parent.
@@ -172,9 +172,9 @@ def test_output(results, python, directory):
 
 def main():
     results = Results(verbose="-v" in sys.argv)
-    python = interpreter("python3.11")
+    python = interpreter(PYTHON)
     if not python:
-        results.skip("processes", "no python3.11")
+        results.skip("processes", "no " + PYTHON)
         results.close()
         return 77
     with scratch() as directory:

@@ -15,7 +15,6 @@ which muppy finds more.
 """
 import argparse
 import collections
-import glob
 import json
 import os
 import re
@@ -25,10 +24,7 @@ import time
 import common
 from common import Failure
 
-PYTHONS = [("3.11 of Debian", "/usr/bin/python3.11"),
-           ("3.11 of Debian, debug", "/usr/bin/python3.11d")] + [
-    (version, path) for version in ("3.8", "3.10", "3.12", "3.13") for path in
-    glob.glob(os.path.expanduser("~/.pyenv/versions/%s.*/bin/python3" % version))]
+PYTHONS = common.PYTHONS + common.interpreters_of((3, 8), (3, 10), (3, 12), (3, 13))
 ANSWER_SECONDS = 120
 TYPES_SHOWN = 12
 
@@ -278,9 +274,8 @@ def main():
     if not pympler:
         results.skip("Pympler", "not there: PYMPLER=FOLDER names where it is")
         return results.close()
-    pythons = [(options.python, options.python)] if options.python else PYTHONS
-    for name, python in pythons:
-        path = common.interpreter(python)
+    for name in [options.python] if options.python else PYTHONS:
+        path = common.interpreter(name)
         if not path:
             results.skip(name, "not there")
             continue

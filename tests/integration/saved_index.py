@@ -12,7 +12,6 @@ import sys
 import common
 from common import Failure
 
-PYTHON = "/usr/bin/python3.11"
 # doc/index-format.md
 MASK = (1 << 64) - 1
 PRIME = 0x9e3779b97f4a7c15
@@ -177,12 +176,12 @@ def through_gdb(results, core, exe, directory):
     results.check("the next gdb uses it", "saved by an earlier session" in said, said)
 
 
-def test(results, directory):
+def test(results, python, directory):
     cores = []
     for count in ("20000", "21000"):
         where = os.path.join(directory, count)
         os.mkdir(where)
-        with common.Fixture(PYTHON, "workload.py", where, "pause", ["--count", count],
+        with common.Fixture(python, "workload.py", where, "pause", ["--count", count],
                             truth=False) as fixture:
             exe = os.path.realpath("/proc/%d/exe" % fixture.pid)
             cores.append(fixture.gcore())
@@ -225,12 +224,13 @@ def test(results, directory):
 
 def main():
     results = common.Results()
-    if not common.interpreter(PYTHON):
-        results.skip(PYTHON, "not there")
+    python = common.interpreter(common.PYTHON)
+    if not python:
+        results.skip(common.PYTHON, "not there")
         return results.close()
     with common.scratch() as directory:
         try:
-            test(results, directory)
+            test(results, python, directory)
         except Failure as failure:
             results.check("saved index", False, str(failure))
     return results.close()

@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The options that say which objects a command is about (fixtures/selection.py):
 each finds the objects that differ in what it is about, and no others."""
-import glob
 import json
 import os
 import re
@@ -12,9 +11,7 @@ import sys
 import common
 from common import Failure
 
-PYTHONS = ["/usr/bin/python3.11", "/usr/bin/python3.11d"] + [
-    path for version in ("3.8", "3.12", "3.13") for path in
-    glob.glob(os.path.expanduser("~/.pyenv/versions/%s.*/bin/python3" % version))]
+PYTHONS = common.PYTHONS + common.interpreters_of((3, 8), (3, 12), (3, 13))
 REFUSED = (
     (["-tracked", "-untracked"], "-tracked and -untracked exclude each other"),
     (["-tracked", "-orphans"], "-tracked and -orphans exclude each other"),
@@ -253,7 +250,7 @@ def test(results, python):
         test_sums(results, python, core)
         test_order(results, python, core)
         test_roots(results, python, core)
-        if python == PYTHONS[0]:
+        if python == common.interpreter(common.PYTHON):
             test_refused(results, core)
             test_interpreters(results, python)
             test_gdb(results, python, sets, core)

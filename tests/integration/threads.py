@@ -9,7 +9,6 @@ import sys
 import common
 from common import Failure
 
-INTERPRETERS = ("/usr/bin/python3.11", "/usr/bin/python3.11d")
 RUNS = 3
 
 
@@ -53,7 +52,7 @@ def test(results, name, python, churn):
 
 def main():
     results = common.Results()
-    for name in INTERPRETERS:
+    for name in common.PYTHONS:
         python = common.interpreter(name)
         if not python:
             results.skip(name, "not there")

@@ -27,8 +27,6 @@ EXCEPTIONS = {
     "size": {},
     "missing": {},
 }
-# The interpreters that are tested in every way.
-DEFAULT = ["python3.11", "python3.11d"]
 CHECKS = ("missing", "type", "size", "refcount", "tracked", "referents")
 # Percent of the objects whose reference count is to be explained exactly by the
 # references found.
@@ -519,8 +517,8 @@ def parse_options():
     options = parser.parse_args()
     options.others = [] if options.python else [
         path for path in common.interpreters() if path not in
-        map(common.interpreter, DEFAULT)]
-    options.python = options.python or DEFAULT
+        map(common.interpreter, common.PYTHONS)]
+    options.python = options.python or common.PYTHONS
     options.how = options.how.split(",")
     options.readers = [reader for reader in common.readers()
                        if options.reader in reader.name]

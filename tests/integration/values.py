@@ -115,7 +115,7 @@ def test_static(results, python, reader):
 
 def main():
     results = common.Results()
-    for python in ("/usr/bin/python3.11", "/usr/bin/python3.11d"):
+    for python in common.PYTHONS:
         path = common.interpreter(python)
         if not path:
             results.skip(python, "not there")
