@@ -7,7 +7,6 @@ import os
 import sys
 
 import common
-from common import Failure
 
 NO_OBJECT = "0xdead0000"
 
@@ -69,17 +68,7 @@ def test(results, python):
 
 
 def main():
-    results = common.Results()
-    for python in common.PYTHONS:
-        path = common.interpreter(python)
-        if not path:
-            results.skip(python, "not there")
-            continue
-        try:
-            test(results, path)
-        except Failure as failure:
-            results.check(python, False, str(failure))
-    return results.close()
+    return common.test_interpreters(common.Results(), test)
 
 
 if __name__ == "__main__":

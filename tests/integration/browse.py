@@ -14,8 +14,8 @@ import sys
 import termios
 import time
 
-from common import (GDB, MUPPY, MUPPY_GDB, PYTHON, Failure, Results, interpreter, run,
-                    scratch)
+from common import (GDB, MUPPY, MUPPY_GDB, PYTHON, Failure, Results, attempt,
+                    interpreter, run, scratch)
 from gdb_session import kill_helper
 from terminal import ScreenTerminal
 
@@ -603,10 +603,7 @@ def main():
         for test in COMMAND_LINE + IN_GDB:
             if only and test.__name__ not in only:
                 continue
-            try:
-                test(browsing)
-            except Failure as failure:
-                results.check(test.__name__, False, str(failure))
+            attempt(results, test.__name__, test, browsing)
     return results.close()
 
 

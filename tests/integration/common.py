@@ -81,6 +81,26 @@ class Failure(Exception):
     """A step that a test needs did not work; says which."""
 
 
+def attempt(results, name, test, *arguments):
+    """Calls TEST with ARGUMENTS; where a step of it does not work, NAME failed."""
+    try:
+        test(*arguments)
+    except Failure as failure:
+        results.check(name, False, str(failure))
+
+
+def test_interpreters(results, test, names=PYTHONS):
+    """Calls TEST with RESULTS and the path of each interpreter that is here; the
+    exit status."""
+    for name in names:
+        python = interpreter(name)
+        if python:
+            attempt(results, name, test, results, python)
+        else:
+            results.skip(name, "not there")
+    return results.close()
+
+
 @contextlib.contextmanager
 def scratch(prefix="muppy-test-"):
     """A directory that is gone afterwards; MUPPY_KEEP=1 keeps it."""

@@ -20,7 +20,7 @@ import sys
 import time
 
 import common
-from common import GDB, MUPPY, MUPPY_GDB, Failure, Results, interpreter, run, scratch
+from common import GDB, MUPPY, MUPPY_GDB, Failure, Results, run, scratch
 
 FIXTURE = os.path.join(common.FIXTURES, "changes.py")
 KINDS = ("New", "Gone", "Grown", "Shrunk", "Lost")
@@ -520,17 +520,8 @@ def main():
     parser.add_argument("python", nargs="*",
                         default=common.PYTHONS)
     options = parser.parse_args()
-    results = Results(options.verbose)
-    for name in options.python:
-        python = interpreter(name)
-        if not python:
-            results.skip(name, "not there")
-            continue
-        try:
-            test_python(results, python)
-        except Failure as failure:
-            results.check(name, False, str(failure))
-    return results.close()
+    return common.test_interpreters(Results(options.verbose), test_python,
+                                    options.python)
 
 
 if __name__ == "__main__":

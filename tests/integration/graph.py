@@ -11,7 +11,6 @@ import shutil
 import sys
 
 import common
-from common import Failure
 
 
 class Graphs:
@@ -416,17 +415,8 @@ def test_interpreter(results, python):
 
 
 def main():
-    results = common.Results()
-    for python in sys.argv[1:] or common.PYTHONS:
-        path = common.interpreter(python)
-        if not path:
-            results.skip(python, "not there")
-            continue
-        try:
-            test_interpreter(results, path)
-        except Failure as failure:
-            results.check(python, False, str(failure))
-    return results.close()
+    return common.test_interpreters(common.Results(), test_interpreter,
+                                    sys.argv[1:] or common.PYTHONS)
 
 
 if __name__ == "__main__":

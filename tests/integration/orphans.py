@@ -9,7 +9,6 @@ import re
 import sys
 
 import common
-from common import Failure
 
 PYTHONS = common.PYTHONS + common.interpreters_of((3, 13))
 
@@ -31,7 +30,7 @@ def rows(said):
     return {name: int(count) for name, count in found}
 
 
-def test(results, python, name, reader, allocator=""):
+def test_allocator(results, python, name, reader, allocator):
     with common.scratch() as directory:
         with common.Fixture(python, "lost.py", directory, "pause", truth=False,
                             allocator=allocator) as fixture:
@@ -59,20 +58,16 @@ def test(results, python, name, reader, allocator=""):
                               "refcount   1, 0 references found" in said, said)
 
 
+def test(results, python):
+    for allocator in allocators(python):
+        name = "%s %s" % (python, allocator) if allocator else python
+        common.attempt(results, name, test_allocator, results, python, name,
+                       common.CommandLine(), allocator)
+
+
 def main():
-    results = common.Results()
-    for python in sys.argv[1:] or PYTHONS:
-        path = common.interpreter(python)
-        if not path:
-            results.skip(python, "not there")
-            continue
-        for allocator in allocators(path):
-            name = "%s %s" % (python, allocator) if allocator else python
-            try:
-                test(results, path, name, common.CommandLine(), allocator)
-            except Failure as failure:
-                results.check(name, False, str(failure))
-    return results.close()
+    return common.test_interpreters(common.Results(), test,
+                                    sys.argv[1:] or PYTHONS)
 
 
 if __name__ == "__main__":

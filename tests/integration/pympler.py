@@ -120,8 +120,8 @@ def within(root, graph, levels):
 class Comparison:
     """One interpreter: what Pympler says, what muppy does."""
 
-    def __init__(self, results, name, python, pympler, directory):
-        self.results, self.name = results, name
+    def __init__(self, results, python, pympler, directory):
+        self.results, self.name = results, python
         questions = os.path.join(directory, "questions")
         answers = os.path.join(directory, "answers")
         with common.Fixture(python, "pympler_heap.py", directory, "pause", [
@@ -254,9 +254,9 @@ class Comparison:
             str(len(rows)))
 
 
-def test(results, name, python, pympler):
+def test(results, python, pympler):
     with common.scratch() as directory:
-        comparison = Comparison(results, name, python, pympler, directory)
+        comparison = Comparison(results, python, pympler, directory)
         comparison.check_pympler()
         comparison.check_objects()
         comparison.check_referents()
@@ -274,16 +274,9 @@ def main():
     if not pympler:
         results.skip("Pympler", "not there: PYMPLER=FOLDER names where it is")
         return results.close()
-    for name in [options.python] if options.python else PYTHONS:
-        path = common.interpreter(name)
-        if not path:
-            results.skip(name, "not there")
-            continue
-        try:
-            test(results, name, path, pympler)
-        except Failure as failure:
-            results.check(name, False, str(failure))
-    return results.close()
+    return common.test_interpreters(
+        results, lambda results, python: test(results, python, pympler),
+        [options.python] if options.python else PYTHONS)
 
 
 if __name__ == "__main__":

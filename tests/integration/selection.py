@@ -3,7 +3,6 @@
 """The options that say which objects a command is about (fixtures/selection.py):
 each finds the objects that differ in what it is about, and no others."""
 import json
-import os
 import re
 import subprocess
 import sys
@@ -257,17 +256,7 @@ def test(results, python):
 
 
 def main():
-    results = common.Results()
-    for name in PYTHONS:
-        python = common.interpreter(name)
-        if not python:
-            results.skip(name, "not there")
-            continue
-        try:
-            test(results, python)
-        except Failure as failure:
-            results.check(name, False, str(failure))
-    return results.close()
+    return common.test_interpreters(common.Results(), test, PYTHONS)
 
 
 if __name__ == "__main__":

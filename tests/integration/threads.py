@@ -7,7 +7,6 @@ import os
 import sys
 
 import common
-from common import Failure
 
 RUNS = 3
 
@@ -25,14 +24,14 @@ def exported(core, exe, threads, directory):
         return hashlib.sha256(file.read()).hexdigest()
 
 
-def test(results, name, python, churn):
+def test_heap(results, python, churn):
     with common.scratch() as directory:
         arguments = ["--count", "60000"] + (["--churn"] if churn else [])
         with common.Fixture(python, "workload.py", directory, "pause", arguments,
                             truth=False) as fixture:
             exe = os.path.realpath("/proc/%d/exe" % fixture.pid)
             core = fixture.gcore()
-        title = name + (", churned" if churn else "")
+        title = python + (", churned" if churn else "")
         questions = (["summary", "-limit", "0"], ["info"],
                      ["summary", "-tracked", "-limit", "0"])
         wanted = [ask(core, exe, 1, *words) for words in questions]
@@ -50,19 +49,13 @@ def test(results, name, python, churn):
                           "-limit", "0") == wanted[2])
 
 
+def test(results, python):
+    for churn in (False, True):
+        common.attempt(results, python, test_heap, results, python, churn)
+
+
 def main():
-    results = common.Results()
-    for name in common.PYTHONS:
-        python = common.interpreter(name)
-        if not python:
-            results.skip(name, "not there")
-            continue
-        for churn in (False, True):
-            try:
-                test(results, name, python, churn)
-            except Failure as failure:
-                results.check(name, False, str(failure))
-    return results.close()
+    return common.test_interpreters(common.Results(), test)
 
 
 if __name__ == "__main__":

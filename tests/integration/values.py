@@ -7,7 +7,6 @@ import re
 import sys
 
 import common
-from common import Failure
 
 
 def shown(said):
@@ -16,7 +15,7 @@ def shown(said):
         r"^  \[(\d+)\]: \S+ 0x[0-9a-f]+(?: (.*))?$", said, re.M)}
 
 
-def test(results, python, reader):
+def test_values(results, python, reader):
     with common.scratch() as directory:
         with common.Fixture(python, "reprs.py", directory, "pause",
                             truth=False) as fixture:
@@ -113,20 +112,15 @@ def test_static(results, python, reader):
                   info)
 
 
+def test(results, python):
+    reader = common.CommandLine()
+    test_values(results, python, reader)
+    test_marks(results, python, reader)
+    test_static(results, python, reader)
+
+
 def main():
-    results = common.Results()
-    for python in common.PYTHONS:
-        path = common.interpreter(python)
-        if not path:
-            results.skip(python, "not there")
-            continue
-        try:
-            test(results, path, common.CommandLine())
-            test_marks(results, path, common.CommandLine())
-            test_static(results, path, common.CommandLine())
-        except Failure as failure:
-            results.check(python, False, str(failure))
-    return results.close()
+    return common.test_interpreters(common.Results(), test)
 
 
 if __name__ == "__main__":
