@@ -14,8 +14,8 @@ import sys
 import termios
 import time
 
-from common import (GDB, MUPPY, MUPPY_GDB, PYTHON, Failure, Results, attempt,
-                    interpreter, run, scratch)
+from common import (GDB, MUPPY, MUPPY_GDB, PYTHON, Failure, Program, Results, attempt,
+                    gcore, interpreter, run, scratch)
 from gdb_session import kill_helper
 from terminal import ScreenTerminal
 
@@ -47,23 +47,8 @@ while True: signal.pause()
 """ % (MANY, HIDDEN, WIDE)
 
 
-class Program:
-    def __init__(self, python):
-        environment = dict(os.environ, PYTHONUTF8="1")
-        self.process = subprocess.Popen([python, "-c", PROGRAM], env=environment,
-                                        stdin=subprocess.DEVNULL,
-                                        stdout=subprocess.PIPE)
-        if self.process.stdout.readline() != b"ready\n":
-            raise Failure("the test program did not start")
-        self.pid = self.process.pid
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *exception):
-        self.process.kill()
-        self.process.wait()
-        self.process.stdout.close()
+def start(python):
+    return Program(python, PROGRAM, PYTHONUTF8="1")
 
 
 class Browsing:
@@ -562,7 +547,7 @@ def test_tui(browsing):
 
 
 def test_live(browsing):
-    with Program(browsing.python) as program:
+    with start(browsing.python) as program:
         with browsing.gdb("-p", str(program.pid)) as gdb:
             before = gdb.state()
             gdb.keys("muppy browse\n")
@@ -596,9 +581,8 @@ def main():
         return 77
     only = [word for word in sys.argv[1:] if word.startswith("test_")]
     with scratch() as directory:
-        core = os.path.join(directory, "core")
-        with Program(python) as program:
-            run([GDB, "-nx", "-batch", "-p", str(program.pid), "-ex", "gcore " + core])
+        with start(python) as program:
+            core = gcore(program.pid, os.path.join(directory, "core"))
             browsing = Browsing(results, python, program, core)
         for test in COMMAND_LINE + IN_GDB:
             if only and test.__name__ not in only:

@@ -250,11 +250,7 @@ class Fixture:
 
     def gcore(self):
         """The core file of the waiting fixture, written by gdb."""
-        path = os.path.join(self.directory, "gcore")
-        run([GDB, "-nx", "-batch", "-p", str(self.pid), "-ex", "gcore " + path])
-        if not os.path.exists(path):
-            raise Failure("gdb wrote no core file")
-        return path
+        return gcore(self.pid, os.path.join(self.directory, "gcore"))
 
     def close(self):
         if self.process.poll() is None:
@@ -266,6 +262,35 @@ class Fixture:
 
     def __exit__(self, *exception):
         self.close()
+
+
+class Program:
+    """The Python program TEXT, running; it has said that it is ready."""
+
+    def __init__(self, python, text, *arguments, **variables):
+        self.process = subprocess.Popen(
+            [python, "-c", text, *arguments], env=dict(os.environ, **variables),
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+        if self.process.stdout.readline() != b"ready\n":
+            self.__exit__()
+            raise Failure("the test program did not start")
+        self.pid = self.process.pid
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exception):
+        self.process.kill()
+        self.process.wait()
+        self.process.stdout.close()
+
+
+def gcore(pid, path):
+    """PATH, a core file of a process now, written by gdb."""
+    run([GDB, "-nx", "-batch", "-p", str(pid), "-ex", "gcore " + path])
+    if not os.path.exists(path):
+        raise Failure("gdb wrote no core file")
+    return path
 
 
 def run(command, check=False, seconds=COMMAND_SECONDS, **options):

@@ -15,8 +15,8 @@ import subprocess
 import sys
 import time
 
-from common import (GDB, GDB_MINIMAL, MUPPY, MUPPY_GDB, PYTHON, Failure, Results,
-                    interpreter, run, scratch)
+from common import (GDB, GDB_MINIMAL, MUPPY, MUPPY_GDB, PYTHON, Failure, Program,
+                    Results, gcore, interpreter, run, scratch)
 from terminal import Terminal
 
 HERE = os.path.abspath(__file__)
@@ -100,33 +100,14 @@ def kill_helper(gdb):
             time.sleep(0.2)
 
 
-class Program:
+def start(python, markers, stay=False, **variables):
     """The program above, waiting."""
-
-    def __init__(self, python, markers, stay=False):
-        self.process = subprocess.Popen(
-            [python, "-c", PROGRAM, str(markers)] + ["stay"] * stay,
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
-        if self.process.stdout.readline() != b"ready\n":
-            raise Failure("the test program did not start")
-        self.pid = self.process.pid
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *exception):
-        self.process.kill()
-        self.process.wait()
-        self.process.stdout.close()
+    return Program(python, PROGRAM, str(markers), *["stay"] * stay, **variables)
 
 
 def make_core(python, directory, markers):
-    path = os.path.join(directory, "core.%d" % markers)
-    with Program(python, markers, stay=True) as program:
-        run([GDB, "-nx", "-batch", "-p", str(program.pid), "-ex", "gcore " + path])
-    if not os.path.exists(path):
-        raise Failure("gdb wrote no core file")
-    return path
+    with start(python, markers, stay=True) as program:
+        return gcore(program.pid, os.path.join(directory, "core.%d" % markers))
 
 
 class Session:
@@ -498,7 +479,7 @@ def test_debuggees(session, other_core):
 
 
 def test_live(session):
-    with Program(session.python, 7) as program:
+    with start(session.python, 7) as program:
         step = ["continue", "muppy filter Marker -limit 1"]
         status, out = session.batch(
             ["muppy filter Marker -limit 1"] + step + step
@@ -512,7 +493,7 @@ def test_live(session):
 
 def test_written(session):
     """gdb itself writes to the memory of a process that does not run."""
-    with Program(session.python, 7, stay=True) as program:
+    with start(session.python, 7, stay=True) as program:
         where = ["-p", str(program.pid)]
         found = run([MUPPY, "--pid=%d" % program.pid, "filter", "Marker", "-limit", "1"])
         marker = re.search(r"^0x[0-9a-f]+", found.stdout, re.M)
@@ -563,7 +544,7 @@ def test_through_gdb(session):
     session.check("a program that is no Python, through gdb", status == 1
                   and re.search(r"muppy: .*Python", out), out)
     step = ["continue", "muppy filter Marker -limit 1"]
-    with Program(session.python, 7) as program:
+    with start(session.python, 7) as program:
         status, out = session.batch(["muppy filter Marker -limit 1"] + step + step,
                                     where=["-p", str(program.pid)], environment=denied)
         session.check("a process that only gdb can read", re.findall(
@@ -575,7 +556,7 @@ def test_gdbserver(session):
     if not gdbserver:
         session.results.skip("a program behind gdbserver", "no gdbserver")
         return
-    with Program(session.python, 7, stay=True) as program:
+    with start(session.python, 7, stay=True) as program:
         there = "target remote | %s --once --attach stdio %d" % (gdbserver, program.pid)
         found = run([MUPPY, "--pid=%d" % program.pid, "filter", "Marker", "-limit", "1"])
         commands = ["muppy summary -limit 0", "muppy refs %s -depth 4" % found.stdout.split(
@@ -594,12 +575,7 @@ def test_files_gone(session):
     """The interpreter was replaced while the program runs."""
     away = os.path.join(session.directory, "python-away")
     shutil.copy(session.python, away)
-    os.environ["PYTHONHOME"] = "/usr"
-    try:
-        program = Program(away, 7, stay=True)
-    finally:
-        del os.environ["PYTHONHOME"]
-    with program:
+    with start(away, 7, stay=True, PYTHONHOME="/usr") as program:
         os.remove(away)
         where = ["-p", str(program.pid)]
         status, out = session.batch(["muppy filter Marker"], where=where)

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 
-from common import MUPPY, PYTHON, Failure, Results, interpreter, run, scratch
+from common import MUPPY, PYTHON, Failure, Program, Results, interpreter, run, scratch
 
 # A child of vfork() that waits for somebody to write to a pipe; meanwhile the
 # kernel does not stop its parent.
@@ -74,50 +74,39 @@ int main(void) {
 """
 
 
-def started(command):
-    """A program that has said what it says first, and that."""
-    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                               text=True)
-    return process, process.stdout.readline().strip()
-
-
-def ended(process):
-    process.kill()
-    process.communicate()
-
-
 # Processes -----------------------------------------------------------------
 
 def test_vfork(results, python, directory):
     pipe = os.path.join(directory, "pipe")
     os.mkfifo(pipe)
-    process, _ = started([python, "-c", VFORK, pipe])
-    command = [MUPPY, "--pid=%d" % process.pid, "info"]
-    time.sleep(0.5)
-    found = run(command, seconds=30)
-    results.check("a thread that cannot be stopped is named", found.returncode == 3
-                  and "muppy: thread %d " % process.pid in found.stdout, found.stdout)
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                          text=True) as asked:
+    with Program(python, VFORK, pipe) as program:
+        command = [MUPPY, "--pid=%d" % program.pid, "info"]
         time.sleep(0.5)
-        asked.send_signal(signal.SIGINT)
-        said = asked.communicate(timeout=30)[0]
-        results.check("Ctrl-C while a thread is waited for", asked.returncode == 4, said)
-    with open(pipe, "wb"):
-        pass
-    results.check("the process goes on", process.stdout.readline() == "went on\n")
-    found = run(command)
-    results.check("later it can be read", found.returncode == 0, found.stdout)
-    ended(process)
+        found = run(command, seconds=30)
+        results.check("a thread that cannot be stopped is named", found.returncode == 3
+                      and "muppy: thread %d " % program.pid in found.stdout,
+                      found.stdout)
+        with subprocess.Popen(command, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, text=True) as asked:
+            time.sleep(0.5)
+            asked.send_signal(signal.SIGINT)
+            said = asked.communicate(timeout=30)[0]
+            results.check("Ctrl-C while a thread is waited for",
+                          asked.returncode == 4, said)
+        with open(pipe, "wb"):
+            pass
+        results.check("the process goes on",
+                      program.process.stdout.readline() == b"went on\n")
+        found = run(command)
+        results.check("later it can be read", found.returncode == 0, found.stdout)
 
 
 def test_first_thread(results, python):
-    process, _ = started([python, "-c", FIRST_THREAD_ENDED])
-    time.sleep(0.5)
-    found = run([MUPPY, "--pid=%d" % process.pid, "info"])
-    results.check("a process whose first thread has ended", found.returncode == 0,
-                  found.stdout)
-    ended(process)
+    with Program(python, FIRST_THREAD_ENDED) as program:
+        time.sleep(0.5)
+        found = run([MUPPY, "--pid=%d" % program.pid, "info"])
+        results.check("a process whose first thread has ended",
+                      found.returncode == 0, found.stdout)
 
 
 def test_signals(results, directory):
@@ -129,7 +118,9 @@ def test_signals(results, directory):
             compiler + ["-w", "-o", program, program + ".c"], check=False).returncode != 0:
         results.skip("signals during the copy", "no compiler for the test program")
         return
-    process, child = started([program])
+    process = subprocess.Popen([program], stdin=subprocess.PIPE,
+                               stdout=subprocess.PIPE, text=True)
+    child = process.stdout.readline().strip()
     for _ in range(150):
         run([MUPPY, "--pid=" + child, "info"])
     said = process.communicate("", timeout=60)[0]
@@ -141,8 +132,12 @@ def test_signals(results, directory):
 
 def test_output(results, python, directory):
     """What of -output is there when muppy is ended, and what it refuses."""
-    process, _ = started([python, "-c", FILLED])
-    export = [MUPPY, "--pid=%d" % process.pid, "export", "-output"]
+    with Program(python, FILLED) as program:
+        test_export(results, program, directory)
+
+
+def test_export(results, program, directory):
+    export = [MUPPY, "--pid=%d" % program.pid, "export", "-output"]
     place = os.path.join(directory, "place")
     os.mkdir(place)
     path = os.path.join(place, "export")
@@ -167,7 +162,6 @@ def test_output(results, python, directory):
     found = run(["sh", "-c", '"$@" /dev/stdout | wc -c', "sh", *export])
     results.check("-output /dev/stdout", int(found.stdout.split()[-1]) > 1 << 20,
                   found.stdout)
-    ended(process)
 
 
 def main():
