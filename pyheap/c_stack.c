@@ -27,8 +27,8 @@ bool c_stack_holds(const struct pyheap *heap, uint64_t address) {
 /* References -------------------------------------------------------------- */
 
 enum {
-  LIMIT_BLOCKS = 1 << 16, /**< Blocks that a stack points to. */
-  LIMIT_BYTES = 64 << 20, /**< Of those that are looked into. */
+  LIMIT_BLOCKS = 1 << 16,  /**< Blocks that a stack points to. */
+  LIMIT_BYTES = 64 << 20,  /**< Of those that are looked into. */
   LIMIT_GARBAGE = 1 << 22, /**< Objects on lists, each for every way there. */
 };
 
@@ -79,34 +79,63 @@ static uint64_t block_at(const struct pyheap *heap, uint64_t address) {
   return mark_any(heap, address, size < 64 ? size : 64) ? 0 : size;
 }
 
+/** Loads what is being destroyed at ADDRESS: it counts no reference any more,
+ * and has left the collector's lists (tp_dealloc of the containers). */
+static bool load_dying(const struct pyheap *heap, uint64_t address,
+                       struct object *object) {
+  const struct memory_range *range = memory_range_at(&heap->memory, address);
+  const char *why;
+  uint64_t start, end;
+  if (!range || !(range->flags & MEMORY_OBJECTS) ||
+      heap_refcount(heap, address) ||
+      !object_load(heap, address, object, &why) ||
+      !object_is_gc(heap, object) || object_is_tracked(heap, object))
+    return false;
+  object_extent(heap, object, &start, &end);
+  return !allocator_contradicts(heap, start);
+}
+
+/** What the words of a stack are. */
+struct stack_finds {
+  struct finds objects, dying, blocks;
+};
+
 /** A word on the stack: the address of an object, or of a block. */
-static void find_word(struct finds *finds, struct finds *blocks,
-                      const struct pyheap *heap, uint64_t word,
-                      uint64_t offset) {
+static void find_word(struct stack_finds *finds, const struct pyheap *heap,
+                      uint64_t word, uint64_t offset) {
+  struct object object;
   if (is_of_interest(heap, word)) {
-    add_find(finds, (struct find){word, offset});
+    add_find(&finds->objects, (struct find){word, offset});
+    return;
+  }
+  if (load_dying(heap, word, &object)) {
+    add_find(&finds->dying, (struct find){word, offset});
     return;
   }
   /* The items of a list are behind their number there (Objects/listobject.c,
    * _PyListArray). */
   if (heap->layout->free_threaded && word % 16 == 8)
     word -= 8;
-  if (blocks->count < LIMIT_BLOCKS && block_at(heap, word))
-    add_find(blocks, (struct find){word, offset});
+  if (finds->blocks.count < LIMIT_BLOCKS && block_at(heap, word))
+    add_find(&finds->blocks, (struct find){word, offset});
 }
 
-static void find_all(struct finds *finds, struct finds *blocks,
-                     const struct pyheap *heap,
+static bool is_out_of_memory(const struct stack_finds *finds) {
+  return finds->objects.out_of_memory || finds->dying.out_of_memory ||
+         finds->blocks.out_of_memory;
+}
+
+static void find_all(struct stack_finds *finds, const struct pyheap *heap,
                      const struct memory_stack *stack) {
   uint64_t size = stack->end - stack->start;
   const uint8_t *bytes = memory_at(&heap->memory, stack->start, size);
   size_t count = sizeof stack->registers / sizeof *stack->registers;
 
-  for (uint64_t at = 0; bytes && at + 8 <= size && !finds->out_of_memory;
+  for (uint64_t at = 0; bytes && at + 8 <= size && !is_out_of_memory(finds);
        at += 8)
-    find_word(finds, blocks, heap, load_u64(bytes + at), at);
+    find_word(finds, heap, load_u64(bytes + at), at);
   for (size_t i = 0; i < count; i++)
-    find_word(finds, blocks, heap, stack->registers[i], IN_REGISTER);
+    find_word(finds, heap, stack->registers[i], IN_REGISTER);
 }
 
 /** The lists of garbage that the collector of a free-threaded build has: the
@@ -157,25 +186,50 @@ static void tell_blocks(struct visit *visit, const struct finds *blocks) {
   }
 }
 
+/** Tells what an object that is being destroyed has not given up yet; what it
+ * has may be gone, or live on with others. */
+static void tell_left(struct visit *visit) {
+  for (size_t i = 0; i < visit->count; i++)
+    if (is_of_interest(visit->heap, visit->references[i].target))
+      visit_named(visit->context, visit->references[i].target, PYHEAP_PROBABLE,
+                  "object being destroyed");
+}
+
+/** What is held by objects that are being destroyed, of each once. */
+static void tell_dying(struct visit *visit, const struct finds *finds) {
+  struct object object;
+  for (size_t i = 0; i < finds->count; i++) {
+    uint64_t address = finds->list[i].target;
+    struct visit inner = {
+        .heap = visit->heap, .flush = tell_left, .context = visit};
+    if ((!i || address != finds->list[i - 1].target) &&
+        load_dying(visit->heap, address, &object))
+      object_visit(&inner, &object);
+  }
+}
+
 static void sort_finds(struct finds *finds) {
   if (finds->count)
     qsort(finds->list, finds->count, sizeof *finds->list, compare_finds);
 }
 
 void c_stack_visit(struct visit *visit, const struct memory_stack *stack) {
-  struct finds finds = {0}, blocks = {0};
+  struct stack_finds finds = {0};
 
-  find_all(&finds, &blocks, visit->heap, stack);
-  find_garbage(&finds, visit->heap);
-  if ((finds.out_of_memory || blocks.out_of_memory) && visit->problems)
+  find_all(&finds, visit->heap, stack);
+  find_garbage(&finds.objects, visit->heap);
+  if (is_out_of_memory(&finds) && visit->problems)
     problems_add(visit->problems, "C stacks too large to be searched",
                  stack->start, 1);
-  sort_finds(&finds);
-  sort_finds(&blocks);
-  tell_finds(visit, &finds);
-  tell_blocks(visit, &blocks);
-  free(finds.list);
-  free(blocks.list);
+  sort_finds(&finds.objects);
+  sort_finds(&finds.dying);
+  sort_finds(&finds.blocks);
+  tell_finds(visit, &finds.objects);
+  tell_dying(visit, &finds.dying);
+  tell_blocks(visit, &finds.blocks);
+  free(finds.objects.list);
+  free(finds.dying.list);
+  free(finds.blocks.list);
 }
 
 /* The collector's lists --------------------------------------------------- */

@@ -16,8 +16,9 @@ const struct memory_stack *c_stack_at(const struct pyheap *heap,
 bool c_stack_holds(const struct pyheap *heap, uint64_t address);
 /** Every object whose address is in a register or on the stack, once, and those
  * in allocated blocks that such words point to: a list is empty while it is
- * sorted, and its items in an array that a variable points to.  Guesses, for a
- * variable may be through with it, or own nothing. */
+ * sorted, and its items in an array that a variable points to.  Of containers
+ * that are being destroyed, which are no objects any more, what they still have.
+ * Guesses, for a variable may be through with it, or own nothing. */
 void c_stack_visit(struct visit *visit, const struct memory_stack *stack);
 /** The next head of a list of the collector on a stack, behind *HEAD on stack
  * number *STACK; both 0 at first.  False when there is none. */

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Objects that nothing leads to are found by way of the allocator: all that a
-program lost (fixtures/lost.py), and hardly anything else.
+program lost (fixtures/lost.py), and hardly anything else.  What containers still
+have that are being destroyed (fixtures/dying.py) is none.
 
 orphans.py [PYTHON...]
 """
@@ -58,7 +59,27 @@ def test_allocator(results, python, name, reader, allocator):
                               "refcount   1, 0 references found" in said, said)
 
 
+def test_dying(results, python):
+    """What nothing holds but containers whose destruction is under way."""
+    reader = common.CommandLine()
+    with common.scratch() as directory:
+        with common.Fixture(python, "dying.py", directory, "pause",
+                            truth=False) as fixture:
+            said = reader.ask(["objects", "str", "-limit", "unlimited"],
+                              pid=fixture.pid)
+            for kind in ("list", "tuple", "dict"):
+                count = said.count("'kept by a %s " % kind)
+                results.check("%s: 100 texts of a %s being destroyed"
+                              % (python, kind), count == 100, "%d" % count)
+            found = re.search(r"(0x[0-9a-f]+) .*'kept by a list 7'", said)
+            if results.check(python + ": one of them", found, said[-2000:]):
+                said = reader.ask(["refs", found.group(1)], pid=fixture.pid)
+                results.check(python + ": what holds it",
+                              "object being destroyed" in said, said)
+
+
 def test(results, python):
+    common.attempt(results, python, test_dying, results, python)
     for allocator in allocators(python):
         name = "%s %s" % (python, allocator) if allocator else python
         common.attempt(results, name, test_allocator, results, python, name,
