@@ -84,12 +84,14 @@ for module in "$dynload"/*"$ext_suffix"; do
     print
   }' "$work/spellings" >"$work/own"
   [ -s "$work/own" ] && [ -f "$module" ] || continue
-  {
-    echo "set width 0"
-    echo "file $module"
-    emit_gdb <"$work/own"
-  } | "$gdb" -nx -q >>"$work/out" 2>>"$work/errors" || true
-done
+  echo "file $module"
+  emit_gdb <"$work/own"
+done >"$work/own_script"
+{
+  echo "set confirm off"
+  echo "set width 0"
+  cat "$work/own_script"
+} | "$gdb" -nx -q >>"$work/out" 2>>"$work/errors" || true
 
 # Errors of single commands are expected and do not stop a script on stdin.
 "$gdb" -nx -q <"$work/script" >>"$work/out" 2>>"$work/errors" || true

@@ -1,39 +1,55 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
-# Compares the layout tables with the interpreters that are on this machine:
-# probe.sh reads the offsets out of an interpreter's DWARF again.
-
+# Compares the layout tables with every interpreter that is on this machine:
+# probe.sh reads the offsets out of its DWARF again, modules and all, and
+# probe_headers.sh compiles offsetof against its headers.
+#
+#   layout.sh [PYTHON...]
 set -u
-probe=$(cd "$(dirname "$0")/../.." && pwd)/pyheap/layout/probe.sh
+
+here=$(cd "$(dirname "$0")" && pwd)
+layout=$(cd "$here/../../pyheap/layout" && pwd)
 passed=0 failed=0 skipped=0
 answer=$(mktemp)
 trap 'rm -f "$answer"' EXIT
 
-for name in python3.11 python3.11d; do
-  # Debian's own first: they are what the tables were made from.
-  python=$(PATH=/usr/bin:$PATH command -v "$name") || {
-    echo "skipped: layout of $name: not on this machine"
+# Debian's debug build and what the other integration tests run.
+list_interpreters() {
+  ls /usr/bin/python3.11d 2>/dev/null
+  "${PYTHON:-python3}" -c '
+import sys
+sys.path.insert(0, sys.argv[1])
+import common
+print("\n".join(common.interpreters()))' "$here"
+}
+
+# check PYTHON WHAT PROBE
+check() {
+  status=0
+  sh "$layout/$3" --check "$1" >"$answer" 2>&1 || status=$?
+  case $status in
+  0)
+    echo "$1: $2: $(tail -n 1 "$answer")"
+    passed=$((passed + 1))
+    ;;
+  2)
+    echo "skipped: $1: $2: $(tail -n 1 "$answer")"
     skipped=$((skipped + 1))
-    continue
-  }
-  sh "$probe" --check "$python" >"$answer" 2>&1
-  case $? in
-    0)
-      echo "layout of $python: $(tail -n 1 "$answer")"
-      passed=$((passed + 1))
-      ;;
-    2)
-      echo "skipped: layout of $name: $(tail -n 1 "$answer")"
-      skipped=$((skipped + 1))
-      ;;
-    *)
-      echo "FAILED: layout of $python"
-      head -n 20 "$answer"
-      tail -n 1 "$answer"
-      failed=$((failed + 1))
-      ;;
+    ;;
+  *)
+    echo "FAILED: $1: $2"
+    head -n 20 "$answer"
+    tail -n 1 "$answer"
+    failed=$((failed + 1))
+    ;;
   esac
+}
+
+[ $# -gt 0 ] || set -- $(list_interpreters)
+for python; do
+  check "$python" headers probe_headers.sh
+  check "$python" DWARF probe.sh
 done
 
 echo "$passed passed, $failed failed, $skipped skipped"
