@@ -19,8 +19,10 @@ import time
 import common
 from common import Failure
 
-# Per cent of the reference counts that must be explained.
+# Per cent of the reference counts that must be explained, and that most cores
+# have: those with less are odd.
 LEAST_SHARE = 99
+USUAL_SHARE = 99.9
 TITLES = ("| version | cores | answered | amid a collection | explained, worst | "
           "median | orphans, median | most | problems |")
 RULE = "| --- " * 9 + "|"
@@ -69,6 +71,17 @@ class Tally:
         self.problems += re.findall(r"^problem +(.*)", info, re.M)
         return share >= LEAST_SHARE
 
+    def odd(self, title, info):
+        """Whether anything about the last core is out of the ordinary."""
+        share, orphans = self.shares[-1], self.orphans[-1]
+        odd = share < USUAL_SHARE or orphans or "\nproblem" in info
+        if odd:
+            print("%s: odd: %.2f %% explained, %d orphans, %s" % (
+                title, share, orphans, "; ".join(
+                    re.findall(r"^problem +(.*)", info, re.M)) or "no problems"))
+            sys.stdout.flush()
+        return odd
+
     def row(self):
         """A row of the table in doc/interpreters.md."""
         if not self.shares:
@@ -92,7 +105,7 @@ def test_core(results, title, python, core, tally):
         "%s: %d %% of the counts explained" % (title, LEAST_SHARE),
         tally.add(info), info)
     tally.answered += answered
-    return answered and "\nproblem" not in info
+    return answered and not tally.odd(title, info)
 
 
 def test_handler(results, title, python, core):
