@@ -72,6 +72,7 @@ enum option_kind {
   OPTION_FLAG,   /**< bool: set to true. */
   OPTION_COUNT,  /**< uint64_t: a number, or "unlimited" (or 0): UINT64_MAX. */
   OPTION_LEVELS, /**< The same, but 0 makes no sense. */
+  OPTION_DETAIL, /**< The same, but 0 is 0. */
   OPTION_NUMBER, /**< uint64_t: a decimal number. */
   OPTION_SIZE,   /**< uint64_t: bytes, "512", "1k", "2M". */
   OPTION_CHOICE, /**< int: which of the words of `argument`, from 0. */

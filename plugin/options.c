@@ -64,6 +64,12 @@ static bool store(const struct command_option *option, const char *value,
     return parse_count(value, to);
   case OPTION_LEVELS:
     return value[strspn(value, "0")] && parse_count(value, to);
+  case OPTION_DETAIL:
+    if (!parse_count(value, to))
+      return false;
+    if (!value[strspn(value, "0")])
+      *(uint64_t *)to = 0;
+    return true;
   case OPTION_NUMBER:
     /* An address in hexadecimal is a number as well, so look at the digits. */
     if (!*value || end[strspn(end, "0123456789")] ||
@@ -86,6 +92,7 @@ static bool store(const struct command_option *option, const char *value,
 static const char *expected(const struct command_option *option) {
   switch (option->kind) {
   case OPTION_COUNT:
+  case OPTION_DETAIL:
     return "a number or \"unlimited\"";
   case OPTION_LEVELS:
     return "a number from 1 on or \"unlimited\"";
@@ -186,10 +193,9 @@ static enum command_status refuse(struct session *session,
     near = nearest(options, name, length);
   bool own = strcmp(command, "muppy") == 0;
   if (near)
-    return session_fail(session, COMMAND_USAGE,
-                        "%sthere is no option '%s'; did you mean %s%s?",
-                        prefix(before, sizeof before, command), given,
-                        own ? "--" : "-", near);
+    return session_fail(
+        session, COMMAND_USAGE, "%sthere is no option '%s'; did you mean %s%s?",
+        prefix(before, sizeof before, command), given, own ? "--" : "-", near);
   return session_fail(session, COMMAND_USAGE,
                       "%sthere is no option '%s'; see muppy %s%s",
                       prefix(before, sizeof before, command), given,
@@ -226,9 +232,9 @@ static enum command_status parse(struct session *session,
       argv[1 + kept++] = optarg;
     } else if (value == ':') {
       const struct command_option *option = &options[optopt - FIRST_VALUE];
-      status = session_fail(session, COMMAND_USAGE,
-                            "%soption -%s needs a value: %s", before,
-                            option->name, expected(option));
+      status =
+          session_fail(session, COMMAND_USAGE, "%soption -%s needs a value: %s",
+                       before, option->name, expected(option));
     } else if (value == '?' && optopt >= FIRST_VALUE) {
       status =
           session_fail(session, COMMAND_USAGE, "%soption -%s takes no value",
@@ -238,17 +244,17 @@ static enum command_status parse(struct session *session,
     } else if (options[value - FIRST_VALUE].argument &&
                seen[value - FIRST_VALUE]) {
       /* One of the two would go unheeded. */
-      status = session_fail(session, COMMAND_USAGE,
-                            "%soption -%s is given twice", before,
-                            options[value - FIRST_VALUE].name);
+      status =
+          session_fail(session, COMMAND_USAGE, "%soption -%s is given twice",
+                       before, options[value - FIRST_VALUE].name);
     } else if (!store(&options[value - FIRST_VALUE], optarg, values)) {
       const struct command_option *option = &options[value - FIRST_VALUE];
       status = session_fail(
           session, COMMAND_USAGE,
           *optarg ? "%soption -%s: '%s' is not %s%s"
                   : "%soption -%s: the value '%s' is empty; give %s%s",
-          before, option->name, optarg, option->kind == OPTION_CHOICE ? "one of " : "",
-          expected(option));
+          before, option->name, optarg,
+          option->kind == OPTION_CHOICE ? "one of " : "", expected(option));
     } else {
       seen[value - FIRST_VALUE] = true;
     }

@@ -28,8 +28,9 @@ struct sizeof_options {
 };
 
 const struct command_option sizeof_options[] = {
-    {"detail", "N", "Show what it consists of, over N levels (default 0, at most 100).",
-     OPTION_NUMBER, offsetof(struct sizeof_options, detail)},
+    {"detail", "N|unlimited",
+     "Show what it consists of, over N levels (default 0, at most 100).",
+     OPTION_DETAIL, offsetof(struct sizeof_options, detail)},
     {"limit", "N|unlimited",
      "With -detail: show the N largest parts of each object (default 10).",
      OPTION_COUNT, offsetof(struct sizeof_options, limit)},

@@ -86,6 +86,9 @@ def test_detail(graphs):
                  rows[-1][4] == "+-what more than one of these leads to", said)
     graphs.check("sizeof -detail: names", any(
         row[4].startswith("+-[1]: list %s" % hex(right)) for row in rows), said)
+    graphs.check("sizeof -detail unlimited: all levels that there may be",
+                 graphs.ask("sizeof", "-detail", "unlimited", top)
+                 == graphs.ask("sizeof", "-detail", "100", top))
     whole = size_rows(graphs.ask("sizeof", "-bytes", bottom))[0][1]
     graphs.check("sizeof -detail: of the whole of it", rows[-1][1] == whole, said)
     said = graphs.ask("sizeof", "-bytes", "-detail", "3", "-limit", "4", bottom)

@@ -20,13 +20,14 @@
 
 #include "plugin/options.h"
 #include "plugin/output.h"
+#include "plugin/render/number.h"
 #include "plugin/session.h"
 
 /* Options ------------------------------------------------------------------- */
 
 struct values {
   bool exact, extra;
-  uint64_t limit, number, size;
+  uint64_t limit, number, size, detail;
   int sort;
   const char *output;
 };
@@ -40,6 +41,8 @@ static const struct command_option table[] = {
     {"sort", "size|count|type", "", OPTION_CHOICE,
      offsetof(struct values, sort)},
     {"output", "FILE", "", OPTION_TEXT, offsetof(struct values, output)},
+    {"detail", "N|unlimited", "", OPTION_DETAIL,
+     offsetof(struct values, detail)},
     {0},
 };
 
@@ -103,6 +106,28 @@ static void options_stand_anywhere(void **state) {
     assert_false(line.values.extra);
     finish(&line);
   }
+}
+
+static void detail_may_be_none_or_all(void **state) {
+  static const struct {
+    const char *line;
+    uint64_t detail;
+  } rows[] = {
+      {"sizeof -detail 0", 0},
+      {"sizeof -detail 3", 3},
+      {"sizeof -detail unlimited", UNLIMITED},
+  };
+
+  (void)state;
+  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+    struct line line;
+    parse(&line, rows[i].line);
+    assert_int_equal(line.status, COMMAND_OK);
+    assert_int_equal(line.values.detail, rows[i].detail);
+    finish(&line);
+  }
+  check_error("sizeof -detail much", "unlimited");
+  check_error("sizeof -detail -1", "unlimited");
 }
 
 static void two_dashes_end_options(void **state) {
@@ -321,6 +346,7 @@ static void failures_say_why(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(options_stand_anywhere),
+      cmocka_unit_test(detail_may_be_none_or_all),
       cmocka_unit_test(two_dashes_end_options),
       cmocka_unit_test(leading_options_end_at_the_command),
       cmocka_unit_test(errors_name_option_and_value),
