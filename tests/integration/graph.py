@@ -318,6 +318,11 @@ def test_retained(graphs):
         row = retained_rows(said)[0]
         graphs.check("retained: what only %s holds" % case["case"],
                      row[0] == case["retained"], "%s\n%s" % (case, said))
+    for fact in graphs.about("inner"):
+        held_with_code = size_rows(graphs.ask("sizeof", "-bytes", "-code", fact["root"]))
+        graphs.check("retained: of %s as sizeof -code" % fact["inner"], held_with_code[0][3]
+                     == retained_rows(graphs.ask("retained", "-bytes", fact["root"]))[0][0],
+                     str(held_with_code))
     top, right, bottom = graphs.about("diamond")[-1]["diamond"]
     said = graphs.ask("retained", bottom)
     graphs.check("retained: two ways lead to one dominator",
