@@ -73,8 +73,8 @@ struct span identity_add(struct buffer *text,
   if (identity->taken > 0 && localtime_r(&seconds, &local) &&
       strftime(when, sizeof when, "%F %T", &local)) {
     /* A core does not say when it was made, and its file may be a copy. */
-    buffer_add(text, starts(identity->source, "core file ") ? ", file of "
-                                                            : ", ");
+    buffer_add(text,
+               starts(identity->source, "core file ") ? ", file of " : ", ");
     moment.start = text->length;
     buffer_add(text, when);
     moment.end = text->length;
@@ -145,11 +145,8 @@ static int compare_rows(const void *left, const void *right, void *context) {
     order = a->bytes < b->bytes ? -1 : 1;
   else if (options->sort == SORT_COUNT && a->count != b->count)
     order = a->count < b->count ? -1 : 1;
-  else if (options->sort == SORT_SIZE || options->sort == SORT_COUNT)
-    /* Ties in one order whatever the direction, so that output can be
-     * compared. */
-    return order;
-  else if (options->sort == SORT_ADDRESS)
+  else
+    /* Names, and so ties, in one order whatever the direction. */
     return order;
   return options->ascending ? order : -order;
 }
@@ -272,19 +269,20 @@ static int compare_changed(const void *left, const void *right, void *context) {
   pyheap_node one, other;
   const struct pyheap_snapshot *snapshot =
       side_of(difference, a, &one)->snapshot;
-  int order = 0;
+  int order;
 
   side_of(difference, b, &other);
   if (options->sort == SORT_TYPE) {
     order = strcmp(snapshot->types[snapshot->type_of[one]].name,
                    snapshot->types[snapshot->type_of[other]].name);
+    if (order)
+      return order;
   } else if (options->sort != SORT_ADDRESS) {
     uint64_t x = magnitude(bytes_of(difference, a));
     uint64_t y = magnitude(bytes_of(difference, b));
-    order = x < y ? -1 : x > y;
+    if (x != y)
+      return (x < y) == options->ascending ? -1 : 1;
   }
-  if (order)
-    return options->ascending ? order : -order;
   return one < other ? -1 : one > other;
 }
 

@@ -38,10 +38,10 @@ struct difference_options {
       {"limit", "N|unlimited", "Show N types, and N objects (default 25).",    \
        OPTION_COUNT, offsetof(struct difference_options, limit)},              \
       {"sort", "size|count|type|address",                                      \
-       "What grew most first (default), by number or name, or objects by\n"    \
-       "address.",                                                             \
+       "What grew most first (default), by size or number, by name from A\n"   \
+       "to Z, or objects by address.",                                         \
        OPTION_CHOICE, offsetof(struct difference_options, sort)},              \
-      {"ascending", NULL, "What shrank most first, or names from A to Z.",     \
+      {"ascending", NULL, "What shrank most first.",                           \
        OPTION_FLAG, offsetof(struct difference_options, ascending)},           \
       SNAPSHOT_SELECT_OPTIONS(difference_options, select),                     \
       OUTPUT_OPTIONS(struct difference_options)

@@ -33,7 +33,7 @@ enum {
       {"sort", "size|address|refcount|length|type",                            \
        "Largest first (default), by address, most referred to first, "         \
        "longest\n"                                                             \
-       "first, or by the type's name.",                                        \
+       "first, or by the type's name from A to Z.",                            \
        OPTION_CHOICE, offsetof(struct object_list, sort)},                     \
       {"ascending", NULL, "Smallest, least referred to or shortest first.",    \
        OPTION_FLAG, offsetof(struct object_list, ascending)},                  \

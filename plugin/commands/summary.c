@@ -35,9 +35,9 @@ const struct command_option summary_options[] = {
     {"limit", "N|unlimited", "Show N types (default 25).", OPTION_COUNT,
      offsetof(struct summary, limit)},
     {"sort", "size|count|type",
-     "Order by total size (default), number or name.", OPTION_CHOICE,
-     offsetof(struct summary, sort)},
-    {"ascending", NULL, "Smallest first, or names from A to Z.", OPTION_FLAG,
+     "Largest first (default), most numerous first, or by name from A to Z.",
+     OPTION_CHOICE, offsetof(struct summary, sort)},
+    {"ascending", NULL, "Smallest or least numerous first.", OPTION_FLAG,
      offsetof(struct summary, ascending)},
     {"detail", "1|2|3",
      "Tell objects apart by type (default); functions and modules by name,\n"
@@ -75,11 +75,9 @@ static int compare_lines(const void *left, const void *right, void *context) {
     order = compare_numbers(a->bytes, b->bytes);
   else if (summary->sort == SORT_COUNT)
     order = compare_numbers(a->count, b->count);
-  else
-    order = strcmp(a->name, b->name);
   if (order)
     return summary->ascending ? order : -order;
-  /* Ties in one order whatever the direction, so that output can be compared. */
+  /* Names, and so ties, in one order whatever the direction. */
   return strcmp(a->name, b->name);
 }
 
@@ -264,10 +262,11 @@ enum command_status summary_run(struct session *session, int argc,
   if (status != COMMAND_OK)
     return status;
   if (operands)
-    return session_fail(session, COMMAND_USAGE,
-                        "summary: '%s' is one too many; the objects of one type "
-                        "are listed by filter",
-                        argv[1]);
+    return session_fail(
+        session, COMMAND_USAGE,
+        "summary: '%s' is one too many; the objects of one type "
+        "are listed by filter",
+        argv[1]);
   status = select_check(session, argv[0], &summary.select);
   if (status == COMMAND_OK)
     status = output_open(session, summary.output, summary.force, &output);

@@ -163,6 +163,17 @@ def test_order(results, name, core):
                   == ["len=%d" % length for length in range(9, -1, -1)], str(listed))
     names = [row[3].strip() for row in rows("-module", "shop", "-sort", "type")]
     results.check(name + ": -sort type", names == sorted(names) and len(names) == 12)
+    for direction in [], ["-ascending"]:
+        said = common.CommandLine().ask(["summary", "-sort", "type", "-limit",
+                                         "unlimited", *direction], core=core)
+        types = [line.split(" | ")[0].strip() for line in said.split("\n")[2:]
+                 if " | " in line and " =" not in line][:-1]
+        results.check("%s: summary -sort type %s" % (name, " ".join(direction)),
+                      types == sorted(types) and len(types) > 50, said)
+        listed = [row[3].strip() for row in rows("-sort", "type", "-limit", "3000",
+                                                 *direction)]
+        results.check("%s: objects -sort type %s" % (name, " ".join(direction)),
+                      listed == sorted(listed) and len(set(listed)) > 3, listed[:3])
     listed = [row[0] for row in rows("-module", "shop", "-sort", "address")]
     results.check(name + ": -sort address", listed == sorted(listed) and listed)
 
