@@ -65,12 +65,9 @@ static void print_interpreter(const struct output *output,
 
 static void add_set(struct table *table, const char *name, uint64_t count,
                     uint64_t bytes) {
-  char buffer[SIZE_TEXT];
-
   table_add(table, name);
-  *put_decimal(buffer, count) = '\0';
-  table_add(table, buffer);
-  table_add(table, format_size(buffer, bytes));
+  table_add_count(table, count);
+  table_add_size(table, bytes);
 }
 
 /** The collector's own lists are found on the C stack of its thread, where the
@@ -103,29 +100,21 @@ static void print_sets(FILE *out, int width, const struct pyheap_info *info) {
   table_destroy(table);
 }
 
-static void add_number(struct table *table, uint64_t number) {
-  char buffer[24];
-
-  *put_decimal(buffer, number) = '\0';
-  table_add(table, buffer);
-}
-
 static void add_interpreter(struct table *table, const struct pyheap *heap,
                             int32_t index) {
   const struct pyheap_interpreter *interpreter =
       pyheap_interpreter(heap, index);
   cleanup_buffer struct buffer name = {0};
-  char buffer[SIZE_TEXT];
 
   describe_interpreter(&name, heap, index);
   table_add(table, buffer_string(&name));
   if (index < 0)
     table_add(table, "");
   else
-    add_number(table, interpreter->threads);
-  add_number(table, interpreter->tracked);
-  add_number(table, interpreter->objects);
-  table_add(table, format_size(buffer, interpreter->bytes));
+    table_add_count(table, interpreter->threads);
+  table_add_count(table, interpreter->tracked);
+  table_add_count(table, interpreter->objects);
+  table_add_size(table, interpreter->bytes);
 }
 
 /** What belongs to which interpreter, where there are several. */
@@ -223,18 +212,18 @@ static void print_unexplained(const struct output *output,
     cleanup_buffer struct buffer name = {0};
     describe_type(&name, heap, types[i].type);
     table_add(table, buffer_string(&name));
-    add_number(table, types[i].objects);
-    add_number(table, types[i].high);
-    add_number(table, types[i].low);
+    table_add_count(table, types[i].objects);
+    table_add_count(table, types[i].high);
+    table_add_count(table, types[i].low);
   }
   if (more) {
     cleanup_buffer struct buffer title = {0};
     buffer_add(&title, ELLIPSIS " ");
     describe_count(&title, more, "more type");
     table_add(table, buffer_string(&title));
-    add_number(table, rest.objects);
-    add_number(table, rest.high);
-    add_number(table, rest.low);
+    table_add_count(table, rest.objects);
+    table_add_count(table, rest.high);
+    table_add_count(table, rest.low);
   }
   fputc('\n', output->file);
   table_print(table, output->file, output->width);
@@ -256,8 +245,7 @@ static void print_references(FILE *out, const struct pyheap_info *info) {
       info->refcount_exact + info->refcount_high + info->refcount_low;
 
   fprintf(out,
-          "%-13s %" PRIu64 " visited, %" PRIu64 " owned, %" PRIu64
-          " probable",
+          "%-13s %" PRIu64 " visited, %" PRIu64 " owned, %" PRIu64 " probable",
           "references", info->visited_references, info->owned_references,
           info->probable_references);
   if (info->refuted_references)
@@ -269,12 +257,16 @@ static void print_references(FILE *out, const struct pyheap_info *info) {
           "refcounts", percent(info->refcount_exact, counted), counted,
           info->refcount_high, "", info->refcount_low);
   if (info->refcount_guessed)
-    fprintf(out, "%-13s %" PRIu64 " of the explained only with probable "
-            "references\n", "", info->refcount_guessed);
+    fprintf(out,
+            "%-13s %" PRIu64 " of the explained only with probable "
+            "references\n",
+            "", info->refcount_guessed);
   uint64_t objects = info->reachable + info->orphans;
   if (objects > counted)
-    fprintf(out, "%-13s %" PRIu64 " more not compared: %s, whose counts are not "
-            "kept\n", "", objects - counted,
+    fprintf(out,
+            "%-13s %" PRIu64 " more not compared: %s, whose counts are not "
+            "kept\n",
+            "", objects - counted,
             info->hexversion < FIRST_IMMORTAL ? "static ones"
                                               : "static and immortal ones");
 }
@@ -339,9 +331,9 @@ enum command_status info_run(struct session *session, int argc, char **argv) {
       options_parse(session, info_options, argc, argv, &info, &operands);
 
   if (status == COMMAND_OK && operands)
-    status =
-        session_fail(session, COMMAND_USAGE,
-                     "info: '%s' is one too many; info takes no operand", argv[1]);
+    status = session_fail(session, COMMAND_USAGE,
+                          "info: '%s' is one too many; info takes no operand",
+                          argv[1]);
   if (status == COMMAND_OK)
     status = output_open(session, info.output, info.force, &output);
   if (status != COMMAND_OK)

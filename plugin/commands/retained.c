@@ -194,20 +194,11 @@ static void push_below(struct listing *listing, const pyheap_node *nodes,
 
 /* Rows ----------------------------------------------------------------------- */
 
-static void add_count(const struct listing *listing, uint64_t count) {
-  char buffer[SIZE_TEXT];
-
-  *put_decimal(buffer, count) = '\0';
-  table_add(listing->table, buffer);
-}
-
 static void add_size(const struct listing *listing, uint64_t bytes) {
-  char buffer[SIZE_TEXT];
-
   if (listing->options->bytes)
-    add_count(listing, bytes);
+    table_add_count(listing->table, bytes);
   else
-    table_add(listing->table, format_size(buffer, bytes));
+    table_add_size(listing->table, bytes);
 }
 
 /** The heaviest of a group, when it is most of it; or PYHEAP_NO_NODE. */
@@ -272,7 +263,7 @@ static void add_row(struct listing *listing, const struct group *group) {
   listing->rows++;
   add_size(listing, group->retained);
   add_size(listing, group->size);
-  add_count(listing, group->count);
+  table_add_count(listing->table, group->count);
   struct span address = describe_group(&text, listing, group);
   table_add_around(listing->table, buffer_string(&text), address);
 }

@@ -9,7 +9,6 @@
 #include "plugin/describe.h"
 #include "plugin/options.h"
 #include "plugin/output.h"
-#include "plugin/render/number.h"
 #include "plugin/render/table.h"
 #include "plugin/session.h"
 
@@ -89,20 +88,11 @@ struct parts {
   size_t count, capacity;
 };
 
-static void add_count(const struct answer *answer, uint64_t count) {
-  char buffer[SIZE_TEXT];
-
-  *put_decimal(buffer, count) = '\0';
-  table_add(answer->table, buffer);
-}
-
 static void add_size(const struct answer *answer, uint64_t bytes) {
-  char buffer[SIZE_TEXT];
-
   if (answer->options->bytes)
-    add_count(answer, bytes);
+    table_add_count(answer->table, bytes);
   else
-    table_add(answer->table, format_size(buffer, bytes));
+    table_add_size(answer->table, bytes);
 }
 
 static void push(struct detail *detail, struct part part) {
@@ -257,7 +247,7 @@ static void add_row(struct answer *answer, uint64_t size, const char *title,
 
   add_size(answer, size);
   add_size(answer, totals->bytes);
-  add_count(answer, totals->objects);
+  table_add_count(answer->table, totals->objects);
   add_size(answer, totals->retained_bytes);
   table_add_around(answer->table, title, kept);
 }

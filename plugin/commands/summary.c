@@ -10,7 +10,6 @@
 #include "plugin/describe.h"
 #include "plugin/options.h"
 #include "plugin/output.h"
-#include "plugin/render/number.h"
 #include "plugin/render/table.h"
 #include "plugin/select.h"
 #include "plugin/session.h"
@@ -99,14 +98,12 @@ static size_t merge(struct line *lines, size_t count) {
 }
 
 static void add_line(struct table *table, const struct line *line) {
-  char buffer[SIZE_TEXT];
   cleanup_buffer struct buffer name = {0};
 
   escape_add(&name, line->name);
   table_add(table, buffer_string(&name));
-  *put_decimal(buffer, line->count) = '\0';
-  table_add(table, buffer);
-  table_add(table, format_size(buffer, line->bytes));
+  table_add_count(table, line->count);
+  table_add_size(table, line->bytes);
 }
 
 static void print_lines(FILE *out, int width, const struct line *lines,

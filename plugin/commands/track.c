@@ -11,16 +11,11 @@
 #include "plugin/describe.h"
 #include "plugin/difference_text.h"
 #include "plugin/options.h"
-#include "plugin/render/number.h"
 #include "plugin/render/table.h"
 #include "plugin/session.h"
 
 /** The names that are not the user's to give. */
 static const char start_name[] = "start", last_name[] = "last";
-
-enum {
-  NUMBER_TEXT = 24,
-};
 
 /** A snapshot, which several names may be for. */
 struct moment {
@@ -314,13 +309,11 @@ const struct command_option track_list_options[] = {{0}};
 static void add_moment(struct table *table, const struct named_moment *named) {
   const struct pyheap_snapshot *snapshot = named->moment->snapshot;
   cleanup_buffer struct buffer text = {0};
-  char number[NUMBER_TEXT], size[SIZE_TEXT];
 
   escape_add(&text, named->name);
   table_add(table, buffer_string(&text));
-  *put_decimal(number, snapshot->count) = '\0';
-  table_add(table, number);
-  table_add(table, format_size(size, pyheap_snapshot_memory(snapshot)));
+  table_add_count(table, snapshot->count);
+  table_add_size(table, pyheap_snapshot_memory(snapshot));
   buffer_clear(&text);
   struct span moment = identity_add(&text, &snapshot->identity);
   table_add_around(table, buffer_string(&text), moment);

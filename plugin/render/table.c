@@ -4,9 +4,10 @@
 #include "table.h"
 
 #include <stdbool.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "number.h"
 
 static const char separator[] = " | ";
 enum {
@@ -22,11 +23,11 @@ struct table {
   struct kept {
     size_t cell;
     struct span span;
-  } *kept;
+  } * kept;
   size_t kept_count, kept_capacity;
   size_t *widths;   /**< The widest cell of each column. */
   size_t *minimums; /**< What each needs for what is kept. */
-  size_t *rules;  /**< Rows that a rule comes before. */
+  size_t *rules;    /**< Rows that a rule comes before. */
   size_t rule_count;
   bool flushed; /**< The header was printed. */
 };
@@ -64,6 +65,19 @@ void table_add(struct table *table, const char *text) {
     *widest = width;
   buffer_append(&table->cells, text, strlen(text) + 1);
   table->cell_count++;
+}
+
+void table_add_count(struct table *table, uint64_t count) {
+  char text[SIZE_TEXT];
+
+  *put_decimal(text, count) = '\0';
+  table_add(table, text);
+}
+
+void table_add_size(struct table *table, uint64_t bytes) {
+  char text[SIZE_TEXT];
+
+  table_add(table, format_size(text, bytes));
 }
 
 void table_add_around(struct table *table, const char *text, struct span kept) {

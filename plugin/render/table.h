@@ -8,6 +8,7 @@
 #define MUPPY_TABLE_H
 
 #include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 
 #include "escape.h"
@@ -33,6 +34,9 @@ struct table *table_create(const struct table_column *columns, size_t count);
 void table_destroy(struct table *table);
 /** The next cell, row by row from the left; TEXT is escaped already. */
 void table_add(struct table *table, const char *text);
+/** The same for a number of things, and for bytes as format_size() has them. */
+void table_add_count(struct table *table, uint64_t count);
+void table_add_size(struct table *table, uint64_t bytes);
 /** The same for a cell of which KEPT is not cut, such as an address that is typed
  * next, however narrow the screen. */
 void table_add_around(struct table *table, const char *text, struct span kept);
