@@ -44,10 +44,11 @@ static void put_echoed(FILE *out, char byte, bool outermost) {
   }
 }
 
-/** How much of TEXT one echo takes: a line with its end, or a part of it. */
+/** How much of TEXT one echo takes: lines with their ends, as each command costs
+ * gdb as much as many characters, or a part of a line. */
 static size_t echo_length(const char *text, size_t length) {
   size_t limit = length < ECHO_LIMIT ? length : ECHO_LIMIT;
-  const char *newline = memchr(text, '\n', limit);
+  const char *newline = memrchr(text, '\n', limit);
 
   if (newline)
     return (size_t)(newline - text) + 1;

@@ -15,12 +15,12 @@ import subprocess
 import sys
 import time
 
-from common import (GDB, GDB_MINIMAL, MUPPY, MUPPY_GDB, PYTHON, Failure, Program,
-                    Results, gcore, interpreter, run, scratch)
+from common import (GDB, GDB_MINIMAL, MUPPY, MUPPY_GDB, Failure, Results,
+                    interpreter, run, scratch)
 from terminal import Terminal
 
 HERE = os.path.abspath(__file__)
-REQUEST_IN_GDB, REQUEST_IN_HELPER = 900, 4  # enum gdb_descriptor, helper_…
+REQUEST_IN_GDB, FILES_IN_GDB, REQUEST_IN_HELPER = 900, 901, 4  # protocol.h
 KILL = "shell %s %s --kill-helper $PPID" % (sys.executable, HERE)
 NO_PROGRAM = "muppy: there is no program to look at"
 
@@ -100,14 +100,33 @@ def kill_helper(gdb):
             time.sleep(0.2)
 
 
-def start(python, markers, stay=False, **variables):
+class Program:
     """The program above, waiting."""
-    return Program(python, PROGRAM, str(markers), *["stay"] * stay, **variables)
+
+    def __init__(self, python, markers, stay=False):
+        self.process = subprocess.Popen(
+            [python, "-c", PROGRAM, str(markers)] + ["stay"] * stay,
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+        if self.process.stdout.readline() != b"ready\n":
+            raise Failure("the test program did not start")
+        self.pid = self.process.pid
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exception):
+        self.process.kill()
+        self.process.wait()
+        self.process.stdout.close()
 
 
 def make_core(python, directory, markers):
-    with start(python, markers, stay=True) as program:
-        return gcore(program.pid, os.path.join(directory, "core.%d" % markers))
+    path = os.path.join(directory, "core.%d" % markers)
+    with Program(python, markers, stay=True) as program:
+        run([GDB, "-nx", "-batch", "-p", str(program.pid), "-ex", "gcore " + path])
+    if not os.path.exists(path):
+        raise Failure("gdb wrote no core file")
+    return path
 
 
 class Session:
@@ -478,8 +497,72 @@ def test_debuggees(session, other_core):
                   == ["7", "no program", "9", "7"], out)
 
 
+# What "info files" says now, against what the last command was told.
+SAME = "pipe info files | cmp - /proc/$PPID/fd/%d && echo told as it is" % FILES_IN_GDB
+
+
+def counts_told(session, name, steps, where=None):
+    """The numbers of objects that muppy tells at first and after each of STEPS,
+    None where there is no program.  What it was told must be what is so now."""
+    asked = ["muppy filter Marker -limit 1", SAME]
+    commands = list(asked)
+    for step in steps:
+        commands += ["echo \\nnext step\\n", step] + asked
+    out = session.batch(commands, where=where)[1]
+    counts = []
+    for part in out.split("\nnext step\n"):
+        found = re.search(r"^(\d+) objects", part, re.M)
+        counts.append(int(found.group(1)) if found else None)
+        session.check(name, "told as it is" in part if found else NO_PROGRAM in part,
+                      part)
+    return counts
+
+
+def test_told(session, other_core):
+    """That nothing is asked of gdb twice must not make an answer stale."""
+    true = shutil.which("true")
+    text = "0x7e0000000000"
+    counts = counts_told(session, "a change of files is heard of", [
+        "add-symbol-file %s %s" % (true, text),
+        "remove-symbol-file -a " + text,
+        "add-symbol-file %s %s1000" % (true, text[:-4]),
+        "nosharedlibrary", "sharedlibrary", "core-file " + other_core,
+        "set sysroot /nonexistent", "set sysroot /", "symbol-file " + session.python,
+        "core-file " + session.core])
+    session.check("a change of files: the answers", counts == [7] * 6 + [9] * 4 + [7],
+                  counts)
+    status, out = session.batch(["muppy filter Marker", "file " + true,
+                                 "muppy filter Marker", "file " + session.python,
+                                 "muppy filter Marker"])
+    session.check("another program of the same core is heard of",
+                  out.count("\n7 objects") == 2 and "muppy: " in out, out)
+    has_python = "yes" in session.batch(["python print('yes')"], where=[])[1]
+    status, out = session.batch(["muppy info", "print $_muppy_told"])
+    session.check("gdb's Python is made use of", "$1 = %d" % has_python in out, out)
+
+
+def test_processes(session):
+    """The same of processes."""
+    with Program(session.python, 3, stay=True) as first, Program(
+            session.python, 5, stay=True) as second:
+        counts = counts_told(session, "another process is heard of", [
+            "detach", "attach %d" % second.pid, "detach", "attach %d" % first.pid,
+            "add-inferior", "inferior 2", "attach %d" % second.pid, "inferior 1",
+            "inferior 2", "kill", "inferior 1"], ["-p", str(first.pid)])
+        session.check("another process: the answers", counts == [
+            3, None, 5, None, 3, 3, None, 5, 3, 5, None, 3], counts)
+    script = os.path.join(session.directory, "program.py")
+    with open(script, "w", encoding="ascii") as file:
+        file.write(PROGRAM)
+    counts = counts_told(session, "a program that is run again is heard of", [
+        "run %s 2" % script, "continue", "kill", "run", "continue", "continue",
+        "kill", "core-file " + session.core, "core-file"], [session.python])
+    session.check("run again: the answers", counts == [
+        None, 3, 4, None, 3, 4, 5, None, 7, None], counts)
+
+
 def test_live(session):
-    with start(session.python, 7) as program:
+    with Program(session.python, 7) as program:
         step = ["continue", "muppy filter Marker -limit 1"]
         status, out = session.batch(
             ["muppy filter Marker -limit 1"] + step + step
@@ -493,7 +576,7 @@ def test_live(session):
 
 def test_written(session):
     """gdb itself writes to the memory of a process that does not run."""
-    with start(session.python, 7, stay=True) as program:
+    with Program(session.python, 7, stay=True) as program:
         where = ["-p", str(program.pid)]
         found = run([MUPPY, "--pid=%d" % program.pid, "filter", "Marker", "-limit", "1"])
         marker = re.search(r"^0x[0-9a-f]+", found.stdout, re.M)
@@ -544,7 +627,7 @@ def test_through_gdb(session):
     session.check("a program that is no Python, through gdb", status == 1
                   and re.search(r"muppy: .*Python", out), out)
     step = ["continue", "muppy filter Marker -limit 1"]
-    with start(session.python, 7) as program:
+    with Program(session.python, 7) as program:
         status, out = session.batch(["muppy filter Marker -limit 1"] + step + step,
                                     where=["-p", str(program.pid)], environment=denied)
         session.check("a process that only gdb can read", re.findall(
@@ -556,7 +639,7 @@ def test_gdbserver(session):
     if not gdbserver:
         session.results.skip("a program behind gdbserver", "no gdbserver")
         return
-    with start(session.python, 7, stay=True) as program:
+    with Program(session.python, 7, stay=True) as program:
         there = "target remote | %s --once --attach stdio %d" % (gdbserver, program.pid)
         found = run([MUPPY, "--pid=%d" % program.pid, "filter", "Marker", "-limit", "1"])
         commands = ["muppy summary -limit 0", "muppy refs %s -depth 4" % found.stdout.split(
@@ -575,7 +658,12 @@ def test_files_gone(session):
     """The interpreter was replaced while the program runs."""
     away = os.path.join(session.directory, "python-away")
     shutil.copy(session.python, away)
-    with start(away, 7, stay=True, PYTHONHOME="/usr") as program:
+    os.environ["PYTHONHOME"] = "/usr"
+    try:
+        program = Program(away, 7, stay=True)
+    finally:
+        del os.environ["PYTHONHOME"]
+    with program:
         os.remove(away)
         where = ["-p", str(program.pid)]
         status, out = session.batch(["muppy filter Marker"], where=where)
@@ -602,14 +690,14 @@ def test_files_gone(session):
 TESTS = [test_answers, test_width, test_files, test_expressions, test_long, test_help,
          test_untouched, test_mi,
          test_no_program, test_helper, test_readers, test_limits, test_terminal,
-         test_end, test_live, test_written, test_through_gdb, test_gdbserver, test_files_gone]
+         test_end, test_live, test_processes, test_written, test_through_gdb, test_gdbserver, test_files_gone]
 
 
 def main():
     results = Results(verbose="-v" in sys.argv)
-    python = interpreter(PYTHON)
+    python = interpreter("python3.11")
     if not python or not shutil.which(GDB):
-        results.skip("sessions in gdb", "no %s" % ("gdb" if python else PYTHON))
+        results.skip("sessions in gdb", "no %s" % ("gdb" if python else "python3.11"))
         results.close()
         return 77
     only = [word for word in sys.argv[1:] if word.startswith("test_")]
@@ -622,8 +710,9 @@ def main():
             for test in TESTS:
                 if not only or test.__name__ in only:
                     attempt(session, test)
-            if not only or "test_debuggees" in only:
-                attempt(session, test_debuggees, other)
+            for test in [test_debuggees, test_told]:
+                if not only or test.__name__ in only:
+                    attempt(session, test, other)
     return results.close()
 
 
