@@ -64,7 +64,7 @@ const struct pyheap *reference_names_heap(const struct reference_names *names) {
 
 /** Looks for the references between two nodes. */
 struct search {
-  uint64_t target;
+  uint64_t target; /**< Its address. */
   uint64_t wanted; /**< Stop after so many. */
   uint64_t found;
   uint64_t looked_at;
@@ -88,9 +88,7 @@ static bool search_reference(void *context,
                              const struct pyheap_reference *reference) {
   struct search *search = context;
 
-  search->looked_at++;
-  return reference->target != search->target ||
-         take(search, reference->name, reference->kind);
+  return take(search, reference->name, reference->kind);
 }
 
 /* What is kept ------------------------------------------------------------ */
@@ -186,7 +184,9 @@ static struct search find(struct reference_names *names, pyheap_node from,
     search_kept(place, to, &search);
     return search;
   }
-  pyheap_referents(names->heap, from, search_reference, &search);
+  search.looked_at = pyheap_referents_to(names->heap, from, search.target,
+                                         search_reference, &search) +
+                     search.found;
   if (place->from == from)
     place->looked_at += search.looked_at;
   else if (search.looked_at < MANY)

@@ -174,6 +174,9 @@ struct visit {
   bool type_visited;
   bool uncounted;     /**< ob_refcnt leaves out what follows. */
   bool stop;
+  /** When not 0, what leads elsewhere may be left out; it is counted. */
+  uint64_t only;
+  uint64_t left_out;
   size_t count;
   struct pyheap_reference references[128];
 };

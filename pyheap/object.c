@@ -401,6 +401,20 @@ void visit_named(struct visit *visit, uint64_t target,
                   (uint64_t)(uintptr_t)name);
 }
 
+static void visit_array_only(struct visit *visit, const uint8_t *items,
+                             uint64_t count, enum pyheap_reference_kind kind) {
+  const uint64_t only = visit->only;
+
+  for (uint64_t i = 0; i < count && !visit->stop; i++) {
+    uint64_t from = i;
+    while (i < count && load_u64(items + 8 * i) != only)
+      i++;
+    visit->left_out += i - from;
+    if (i < count)
+      visit_reference(visit, only, kind, PYHEAP_NAME_INDEX, i);
+  }
+}
+
 void visit_array(struct visit *visit, uint64_t address, uint64_t count,
                  enum pyheap_reference_kind kind) {
   if (!count)
@@ -411,6 +425,10 @@ void visit_array(struct visit *visit, uint64_t address, uint64_t count,
           : memory_at(&visit->heap->memory, address, 8 * count);
   if (!items) {
     visit_problem(visit, "arrays of items that cannot be read", address);
+    return;
+  }
+  if (visit->only) {
+    visit_array_only(visit, items, count, kind);
     return;
   }
   for (uint64_t i = 0; i < count && !visit->stop; i++)

@@ -411,6 +411,11 @@ typedef bool pyheap_reference_fn(void *context,
                                  const struct pyheap_reference *reference);
 void pyheap_referents(const struct pyheap *heap, pyheap_node node,
                       pyheap_reference_fn *fn, void *context);
+/** Those of them that lead to the object at TARGET, which is not 0, and the same
+ * in less time.  Returns how many others it came across. */
+uint64_t pyheap_referents_to(const struct pyheap *heap, pyheap_node node,
+                             uint64_t target, pyheap_reference_fn *fn,
+                             void *context);
 
 /**
  * The nodes that refer to OBJECT, ascending, each once for every reference.

@@ -150,14 +150,43 @@ static void tell(struct visit *visit) {
       visit->stop = !teller->fn(teller->context, &visit->references[i]);
 }
 
-void pyheap_referents(const struct pyheap *heap, pyheap_node node,
-                      pyheap_reference_fn *fn, void *context) {
+/** Tells what leads to one object. */
+static void tell_only(struct visit *visit) {
+  struct teller *teller = visit->context;
+  for (size_t i = 0; i < visit->count && !visit->stop; i++) {
+    if (visit->references[i].target != visit->only) {
+      visit->left_out++;
+      continue;
+    }
+    if (is_reference(teller, &visit->references[i]))
+      visit->stop = !teller->fn(teller->context, &visit->references[i]);
+  }
+}
+
+/** Tells the references of NODE, by way of FLUSH; how many it left out. */
+static uint64_t tell_references(const struct pyheap *heap, pyheap_node node,
+                                void (*flush)(struct visit *visit),
+                                uint64_t only, pyheap_reference_fn *fn,
+                                void *context) {
   struct teller teller = {.node = node, .fn = fn, .context = context};
   teller.visit.heap = heap;
-  teller.visit.flush = tell;
+  teller.visit.flush = flush;
   teller.visit.context = &teller;
+  teller.visit.only = only;
   visit_node(&teller.visit, node);
   if (teller.rooms)
     free(teller.rooms->list);
   free(teller.rooms);
+  return teller.visit.left_out;
+}
+
+void pyheap_referents(const struct pyheap *heap, pyheap_node node,
+                      pyheap_reference_fn *fn, void *context) {
+  tell_references(heap, node, tell, 0, fn, context);
+}
+
+uint64_t pyheap_referents_to(const struct pyheap *heap, pyheap_node node,
+                             uint64_t target, pyheap_reference_fn *fn,
+                             void *context) {
+  return tell_references(heap, node, tell_only, target, fn, context);
 }
