@@ -508,11 +508,38 @@ static enum command_status print_types(struct session *session,
   return COMMAND_OK;
 }
 
+/** Says which objects are meant by -tracked or -untracked in one of both only. */
+static void print_retracked(const struct difference *difference,
+                            const struct pyheap_changes *changes) {
+  const struct select_options *options = &difference->options->select;
+  const struct pyheap_changed_list *list = &changes->retracked;
+  uint64_t now = 0, before = 0;
+
+  if (!options->tracked && !options->untracked)
+    return;
+  for (size_t i = 0; i < list->count; i++) {
+    pyheap_node after = list->items[i].after;
+    if (!difference->after_chosen[after])
+      continue;
+    if (difference->after->snapshot->flags[after] & PYHEAP_SNAPSHOT_TRACKED)
+      now++;
+    else
+      before++;
+  }
+  if (before)
+    fprintf(difference->output->file,
+            "No longer tracked: %" PRIu64 " (counted in both)\n", before);
+  if (now)
+    fprintf(difference->output->file,
+            "Tracked only now: %" PRIu64 " (counted in both)\n", now);
+}
+
 static enum command_status print_changes(struct session *session,
                                          const struct difference *difference,
                                          struct pyheap_changes *changes) {
   choose(difference, changes);
   print_counts(difference, changes);
+  print_retracked(difference, changes);
   if (difference->options->objects &&
       !print_objects(session, difference, changes))
     return session_canceled(session);
@@ -520,20 +547,22 @@ static enum command_status print_changes(struct session *session,
 }
 
 /** What is meant before or after and is there in both counts in both: a list
- * that grew beyond -min is no new one. */
+ * that grew beyond -min is no new one, and a dict that the collector gave up is
+ * not gone. */
 static void choose_both(const struct difference *difference,
                         const struct pyheap_changes *changes) {
-  static const enum pyheap_change kinds[] = {PYHEAP_CHANGE_GROWN,
-                                             PYHEAP_CHANGE_SHRUNK};
+  const struct pyheap_changed_list *const lists[] = {
+      &changes->kinds[PYHEAP_CHANGE_GROWN],
+      &changes->kinds[PYHEAP_CHANGE_SHRUNK],
+      &changes->retracked,
+  };
 
-  for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
-    const struct pyheap_changed_list *list = &changes->kinds[kinds[i]];
-    for (size_t j = 0; j < list->count; j++) {
-      bool *before = &difference->before_chosen[list->items[j].before];
-      bool *after = &difference->after_chosen[list->items[j].after];
+  for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
+    for (size_t j = 0; j < lists[i]->count; j++) {
+      bool *before = &difference->before_chosen[lists[i]->items[j].before];
+      bool *after = &difference->after_chosen[lists[i]->items[j].after];
       *before = *after = *before || *after;
     }
-  }
 }
 
 /** The types, and behind them the objects. */

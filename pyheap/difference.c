@@ -112,6 +112,8 @@ static struct pyheap_error *compare_object(struct comparison *comparison,
     return add_new(comparison, after);
   if (is_orphan(b, after))
     return add(&changes->kinds[PYHEAP_CHANGE_LOST], before, after);
+  if ((a->flags[before] ^ b->flags[after]) & PYHEAP_SNAPSHOT_TRACKED)
+    TRY(add(&changes->retracked, before, after));
   if (a->sizes[before] == b->sizes[after])
     return NULL;
   return add(&changes->kinds[a->sizes[before] < b->sizes[after]
@@ -191,6 +193,7 @@ struct pyheap_error *pyheap_changes_init(const struct pyheap_snapshot *before,
 void pyheap_changes_deinit(struct pyheap_changes *changes) {
   for (size_t kind = 0; kind < PYHEAP_CHANGES; kind++)
     free(changes->kinds[kind].items);
+  free(changes->retracked.items);
   *changes = (struct pyheap_changes){0};
 }
 

@@ -53,6 +53,10 @@ struct pyheap_changed_list {
 
 struct pyheap_changes {
   struct pyheap_changed_list kinds[PYHEAP_CHANGES];
+  /** The same objects before and after, which the collector tracked at one of the
+   * two moments only: a collection gives up dicts and tuples that can be on no
+   * cycle.  They may be among the grown and the shrunk, too. */
+  struct pyheap_changed_list retracked;
   /** Of the new and the gone: objects that stand where there was, or is now,
    * another. */
   uint64_t replaced;

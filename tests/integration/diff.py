@@ -44,6 +44,18 @@ time.sleep(300)
 """
 
 
+# Tuples of numbers: a collection finds that they can be on no cycle and tracks
+# them no longer.  A tuple of a list stays what it is.
+UNTRACKED = """
+import gc, sys
+gc.disable()
+kept = [tuple([i, 0.5]) for i in range(300)] + [([],) for i in range(100)]
+for line in sys.stdin:
+    gc.collect()
+    print(len([each for each in kept if gc.is_tracked(each)]), flush=True)
+"""
+
+
 # Answers -------------------------------------------------------------------
 
 class Change:
@@ -324,6 +336,35 @@ def test_processes(results, python, first, directory):
                 os.kill(int(pid), 9)
 
 
+def test_untracked(results, python, directory):
+    """What the collector tracks no longer is neither gone nor new."""
+    snapshot = os.path.join(directory, "tracked")
+    with subprocess.Popen([python, "-c", UNTRACKED], stdin=subprocess.PIPE,
+                          stdout=subprocess.PIPE) as process:
+        time.sleep(0.5)
+        live = "--pid=%d" % process.pid
+        try:
+            muppy(live, "save", snapshot)
+            process.stdin.write(b"\n")
+            process.stdin.flush()
+            left = int(process.stdout.readline())
+            for option in "-tracked", "-untracked":
+                out = muppy(live, "diff", snapshot, "-type", "tuple", option, *LISTED)
+                change = Change(out)
+                said = re.search(r"^No longer tracked: (\d+) ", out, re.M)
+                results.check("%s: %s are tracked no longer" % (option, said and said[1]),
+                              said and left == 100 and 300 <= int(said[1]) < 400, out)
+                rows = sum(row[0] for row in change.types.values())
+                results.check(option + ": the table is what is new and gone", rows
+                              == len(change.objects["New"]) - len(change.objects["Gone"])
+                              and abs(rows) < 50, out[:2000])
+            out = muppy(live, "diff", snapshot)
+            results.check("without -tracked nothing is said of it",
+                          "racked" not in out, out)
+        finally:
+            process.kill()
+
+
 def test_refused(results, first, directory):
     """Files that are no snapshots, or damaged."""
     def refused(name, path, words, status=3):
@@ -506,6 +547,7 @@ def test_python(results, python):
         first, second, known = test_files(results, python, directory)
         test_options(results, first, second, known)
         test_processes(results, python, first, directory)
+        test_untracked(results, python, directory)
         test_save(results, first, directory)
         test_refused(results, first, directory)
         if shutil.which(GDB):
