@@ -96,6 +96,12 @@ static void print_side(const struct output *output,
   size_t indent = display_width(buffer_string(&text));
   buffer_clear(&text);
   identity_add(&text, &side->snapshot->identity);
+  uint32_t unreadable = pyheap_snapshot_unreadable(side->snapshot);
+  if (unreadable) {
+    buffer_add(&text, "; ");
+    describe_count(&text, unreadable, "object");
+    buffer_add(&text, " of an unreadable type, shown as ?");
+  }
   print_wrapped(output->file, output->width, indent, buffer_string(&text));
 }
 

@@ -104,17 +104,32 @@ static struct pyheap_error *copy_types(struct pyheap *heap,
   return NULL;
 }
 
+/** Makes the type of unreadable objects one of the list; copy_types() has left
+ * room for it. */
+static void add_unknown_type(struct pyheap_snapshot *snapshot) {
+  uint32_t *mro = snapshot->mros;
+
+  for (uint32_t i = 0; i < snapshot->type_count; i++)
+    mro += snapshot->types[i].mro_count;
+  *mro = snapshot->type_count;
+  snapshot->types[snapshot->type_count++] = (struct pyheap_type){
+      .name = "?", .base = UINT32_MAX, .mro = mro, .mro_count = 1};
+  snapshot->identity.incomplete = true;
+}
+
 /* Objects ----------------------------------------------------------------- */
 
 static void take_object(const struct pyheap *heap, const uint32_t *numbers,
-                        uint32_t number, struct pyheap_snapshot *snapshot) {
+                        uint32_t number, struct pyheap_snapshot *snapshot,
+                        bool *unreadable) {
   uint64_t address = heap_number_address(heap, number), size = 0;
   struct object object;
   const char *why;
   uint8_t flags = 0;
 
   snapshot->addresses[number] = address;
-  /* What was found was loaded before, and its type is one of the list. */
+  /* What was found was loaded before, and its type is one of the list; but where
+   * objects are may come from a file. */
   if (object_load(heap, address, &object, &why) &&
       object.type->index < snapshot->type_count) {
     snapshot->type_of[number] = numbers[object.type->index];
@@ -123,6 +138,10 @@ static void take_object(const struct pyheap *heap, const uint32_t *numbers,
     if (object_is_tracked(heap, &object))
       flags |= PYHEAP_SNAPSHOT_TRACKED;
     snapshot->fingerprints[number] = fingerprint(heap, &object);
+  } else {
+    snapshot->type_of[number] = snapshot->type_count;
+    flags |= PYHEAP_SNAPSHOT_SIZE_UNCERTAIN;
+    *unreadable = true;
   }
   if (pyheap_is_orphan(heap, number))
     flags |= PYHEAP_SNAPSHOT_ORPHAN;
@@ -135,20 +154,25 @@ static struct pyheap_error *take_objects(struct pyheap *heap,
                                          const uint32_t *numbers,
                                          struct pyheap_snapshot *snapshot) {
   uint32_t count = snapshot->count, parts = (count + PART - 1) / PART, done = 0;
-  bool stop = false;
+  bool stop = false, unreadable = false;
 
 #pragma omp parallel for schedule(dynamic, 1) num_threads(heap->threads)
   for (uint32_t part = 0; part < parts; part++) {
     if (__atomic_load_n(&stop, __ATOMIC_RELAXED))
       continue;
     uint32_t end = count - part * PART > PART ? (part + 1) * PART : count;
+    bool any = false;
     for (uint32_t number = part * PART; number < end; number++)
-      take_object(heap, numbers, number, snapshot);
+      take_object(heap, numbers, number, snapshot, &any);
+    if (any)
+      __atomic_store_n(&unreadable, true, __ATOMIC_RELAXED);
     uint32_t so_far = __atomic_add_fetch(&done, 1, __ATOMIC_RELAXED);
     if (omp_get_thread_num() == 0 &&
         heap_canceled(heap, "taking a snapshot", so_far, parts))
       __atomic_store_n(&stop, true, __ATOMIC_RELAXED);
   }
+  if (unreadable)
+    add_unknown_type(snapshot);
   return stop ? error_canceled() : NULL;
 }
 
@@ -267,6 +291,16 @@ uint64_t pyheap_snapshot_memory(const struct pyheap_snapshot *snapshot) {
     bytes += snapshot->count * sizeof *snapshot->starts +
              snapshot->starts[snapshot->count] * sizeof *snapshot->referrers;
   return bytes;
+}
+
+uint32_t pyheap_snapshot_unreadable(const struct pyheap_snapshot *snapshot) {
+  uint32_t unknown = snapshot->type_count - 1, count = 0;
+
+  if (!snapshot->type_count || snapshot->types[unknown].address)
+    return 0;
+  for (uint32_t i = 0; i < snapshot->count; i++)
+    count += snapshot->type_of[i] == unknown;
+  return count;
 }
 
 pyheap_node pyheap_snapshot_at(const struct pyheap_snapshot *snapshot,

@@ -55,7 +55,9 @@ enum pyheap_snapshot_flag {
 
 struct pyheap_snapshot {
   struct pyheap_identity identity;
-  struct pyheap_type *types; /**< The most frequent first. */
+  /** The most frequent first.  Behind all others, at address 0 and named "?",
+   * that of objects which could not be read again, if there are any. */
+  struct pyheap_type *types;
   uint32_t type_count;
   uint32_t *mros; /**< What all `mro` point into. */
   char *names;    /**< What all `name` point into. */
@@ -93,6 +95,9 @@ pyheap_snapshot_take(struct pyheap *heap, bool references,
 void pyheap_snapshot_destroy(struct pyheap_snapshot *snapshot);
 /** Bytes of memory that it takes. */
 uint64_t pyheap_snapshot_memory(const struct pyheap_snapshot *snapshot);
+/** Objects that could not be read again when it was taken: of these the address
+ * is known, and who refers to them. */
+uint32_t pyheap_snapshot_unreadable(const struct pyheap_snapshot *snapshot);
 /** The object that starts at ADDRESS, or PYHEAP_NO_NODE. */
 pyheap_node pyheap_snapshot_at(const struct pyheap_snapshot *snapshot,
                                uint64_t address);

@@ -3,6 +3,7 @@
 
 #include "commands.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 
 #include "plugin/options.h"
@@ -33,6 +34,11 @@ static enum command_status write_snapshot(struct session *session,
   session_done(session);
   if (error)
     return session_error(session, error);
+  uint32_t unreadable = pyheap_snapshot_unreadable(snapshot);
+  if (unreadable)
+    fprintf(session->out,
+            "Objects that could not be read, saved as of type ?: %" PRIu32 "\n",
+            unreadable);
   error = pyheap_snapshot_write(snapshot, fileno(output->file));
   pyheap_snapshot_destroy(snapshot);
   if (!error)
@@ -59,7 +65,8 @@ enum command_status save_run(struct session *session, int argc, char **argv) {
                         "save: to which file? Give its name");
   if (operands > 1)
     return session_fail(session, COMMAND_USAGE,
-                        "save: one file, please; '%s' is one too many", argv[2]);
+                        "save: one file, please; '%s' is one too many",
+                        argv[2]);
   status = output_open(session, argv[1], save.force, &output);
   if (status != COMMAND_OK)
     return status;

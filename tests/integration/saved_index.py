@@ -164,7 +164,17 @@ def forge(results, core, exe, path, good, address):
         said = ask(core, exe, *words)
         results.check("forged object: %s ends well" % words[0],
                       said.returncode in (0, 1), str(said.returncode))
+    saved = os.path.join(os.path.dirname(path), "forged.muppy")
+    said = ask(core, exe, "save", saved)
+    results.check("forged object: said when it is saved", said.returncode == 0 and
+                  re.search(rb"^Objects that could not be read, saved as of type \?: \d\n",
+                            said.stdout, re.M), str(said))
     os.unlink(path)
+    said = ask(core, exe, "diff", saved)
+    results.check("forged object: said when it is compared", re.search(
+        rb"before .*; \d objects? of an\s+unreadable\s+type, shown as \?", said.stdout, re.S)
+                  and re.search(rb"^ +\? \| +-\d \|", said.stdout, re.M),
+                  said.stdout.decode())
 
 
 def through_gdb(results, core, exe, directory):
