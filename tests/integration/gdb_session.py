@@ -15,8 +15,8 @@ import subprocess
 import sys
 import time
 
-from common import (GDB, GDB_MINIMAL, MUPPY, MUPPY_GDB, Failure, Results,
-                    interpreter, run, scratch)
+from common import (GDB, GDB_MINIMAL, MUPPY, MUPPY_GDB, PYTHON, Failure, Program,
+                    Results, gcore, interpreter, run, scratch)
 from terminal import Terminal
 
 HERE = os.path.abspath(__file__)
@@ -100,33 +100,14 @@ def kill_helper(gdb):
             time.sleep(0.2)
 
 
-class Program:
+def start(python, markers, stay=False, **variables):
     """The program above, waiting."""
-
-    def __init__(self, python, markers, stay=False):
-        self.process = subprocess.Popen(
-            [python, "-c", PROGRAM, str(markers)] + ["stay"] * stay,
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
-        if self.process.stdout.readline() != b"ready\n":
-            raise Failure("the test program did not start")
-        self.pid = self.process.pid
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *exception):
-        self.process.kill()
-        self.process.wait()
-        self.process.stdout.close()
+    return Program(python, PROGRAM, str(markers), *["stay"] * stay, **variables)
 
 
 def make_core(python, directory, markers):
-    path = os.path.join(directory, "core.%d" % markers)
-    with Program(python, markers, stay=True) as program:
-        run([GDB, "-nx", "-batch", "-p", str(program.pid), "-ex", "gcore " + path])
-    if not os.path.exists(path):
-        raise Failure("gdb wrote no core file")
-    return path
+    with start(python, markers, stay=True) as program:
+        return gcore(program.pid, os.path.join(directory, "core.%d" % markers))
 
 
 class Session:
@@ -543,7 +524,7 @@ def test_told(session, other_core):
 
 def test_processes(session):
     """The same of processes."""
-    with Program(session.python, 3, stay=True) as first, Program(
+    with start(session.python, 3, stay=True) as first, start(
             session.python, 5, stay=True) as second:
         counts = counts_told(session, "another process is heard of", [
             "detach", "attach %d" % second.pid, "detach", "attach %d" % first.pid,
@@ -562,7 +543,7 @@ def test_processes(session):
 
 
 def test_live(session):
-    with Program(session.python, 7) as program:
+    with start(session.python, 7) as program:
         step = ["continue", "muppy filter Marker -limit 1"]
         status, out = session.batch(
             ["muppy filter Marker -limit 1"] + step + step
@@ -576,7 +557,7 @@ def test_live(session):
 
 def test_written(session):
     """gdb itself writes to the memory of a process that does not run."""
-    with Program(session.python, 7, stay=True) as program:
+    with start(session.python, 7, stay=True) as program:
         where = ["-p", str(program.pid)]
         found = run([MUPPY, "--pid=%d" % program.pid, "filter", "Marker", "-limit", "1"])
         marker = re.search(r"^0x[0-9a-f]+", found.stdout, re.M)
@@ -627,7 +608,7 @@ def test_through_gdb(session):
     session.check("a program that is no Python, through gdb", status == 1
                   and re.search(r"muppy: .*Python", out), out)
     step = ["continue", "muppy filter Marker -limit 1"]
-    with Program(session.python, 7) as program:
+    with start(session.python, 7) as program:
         status, out = session.batch(["muppy filter Marker -limit 1"] + step + step,
                                     where=["-p", str(program.pid)], environment=denied)
         session.check("a process that only gdb can read", re.findall(
@@ -639,7 +620,7 @@ def test_gdbserver(session):
     if not gdbserver:
         session.results.skip("a program behind gdbserver", "no gdbserver")
         return
-    with Program(session.python, 7, stay=True) as program:
+    with start(session.python, 7, stay=True) as program:
         there = "target remote | %s --once --attach stdio %d" % (gdbserver, program.pid)
         found = run([MUPPY, "--pid=%d" % program.pid, "filter", "Marker", "-limit", "1"])
         commands = ["muppy summary -limit 0", "muppy refs %s -depth 4" % found.stdout.split(
@@ -658,12 +639,7 @@ def test_files_gone(session):
     """The interpreter was replaced while the program runs."""
     away = os.path.join(session.directory, "python-away")
     shutil.copy(session.python, away)
-    os.environ["PYTHONHOME"] = "/usr"
-    try:
-        program = Program(away, 7, stay=True)
-    finally:
-        del os.environ["PYTHONHOME"]
-    with program:
+    with start(away, 7, stay=True, PYTHONHOME="/usr") as program:
         os.remove(away)
         where = ["-p", str(program.pid)]
         status, out = session.batch(["muppy filter Marker"], where=where)
@@ -690,14 +666,15 @@ def test_files_gone(session):
 TESTS = [test_answers, test_width, test_files, test_expressions, test_long, test_help,
          test_untouched, test_mi,
          test_no_program, test_helper, test_readers, test_limits, test_terminal,
-         test_end, test_live, test_processes, test_written, test_through_gdb, test_gdbserver, test_files_gone]
+         test_end, test_live, test_processes, test_written, test_through_gdb,
+         test_gdbserver, test_files_gone]
 
 
 def main():
     results = Results(verbose="-v" in sys.argv)
-    python = interpreter("python3.11")
+    python = interpreter(PYTHON)
     if not python or not shutil.which(GDB):
-        results.skip("sessions in gdb", "no %s" % ("gdb" if python else "python3.11"))
+        results.skip("sessions in gdb", "no %s" % ("gdb" if python else PYTHON))
         results.close()
         return 77
     only = [word for word in sys.argv[1:] if word.startswith("test_")]
