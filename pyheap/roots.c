@@ -9,6 +9,7 @@
 #include "dict.h"
 #include "heap.h"
 #include "known_frames.h"
+#include "static_tables.h"
 
 struct root_member {
   uint16_t fact;
@@ -369,6 +370,26 @@ static uint64_t end_of_own_runtime(const struct pyheap *heap) {
   return end;
 }
 
+/** The word TARGET at ADDRESS, which may be the address of an object. */
+static void visit_variable(struct visit *visit,
+                           const struct static_tables *tables, uint64_t address,
+                           uint64_t target) {
+  const char *name;
+  if (!target || !heap_is_object(visit->heap, target) ||
+      is_immortal_type(visit->heap, target))
+    return;
+  switch (static_tables_word(tables, address, target, &name)) {
+  case STATIC_OWNED:
+    visit_named(visit, target, PYHEAP_OWNED, name);
+    return;
+  case STATIC_BORROWED:
+    return;
+  case STATIC_UNKNOWN:
+    visit_reference(visit, target, PYHEAP_PROBABLE, PYHEAP_NAME_STATIC,
+                    address);
+  }
+}
+
 /** C variables of the program and its libraries: words that are addresses of
  * objects.  The runtime is one: it holds the handlers of signals from 3.12 on
  * (pycore_signal.h).  Bytes of static objects themselves, whose references are
@@ -380,7 +401,9 @@ static void scan_static(struct visit *visit,
       heap->runtime + (uint64_t)SIZEOF(heap->layout, pyruntimestate);
   uint64_t interpreter = end_of_own_runtime(heap);
   uint64_t address = area->start;
+  struct static_tables tables;
 
+  static_tables_find(heap, area, &tables);
   while (address + 8 <= area->end) {
     uint64_t available = 0;
     const uint8_t *bytes = memory_available(&heap->memory, address, &available);
@@ -405,11 +428,7 @@ static void scan_static(struct visit *visit,
         continue;
       }
     }
-    uint64_t target = load_u64(bytes);
-    if (target && heap_is_object(heap, target) &&
-        !is_immortal_type(heap, target))
-      visit_reference(visit, target, PYHEAP_PROBABLE, PYHEAP_NAME_STATIC,
-                      address);
+    visit_variable(visit, &tables, address, load_u64(bytes));
     address += 8;
   }
 }

@@ -31,6 +31,8 @@ CHECKS = ("missing", "type", "size", "refcount", "tracked", "referents")
 # Percent of the objects whose reference count is to be explained exactly by the
 # references found.
 EXPLAINED_SHARE = 99.0
+# … and at most be by guesses.
+GUESSED_SHARE = 1
 # Types of a failed check that are printed, and addresses of each.
 TYPES_SHOWN = 15
 ADDRESSES_SHOWN = 3
@@ -253,6 +255,11 @@ def check_info(results, title, reader, **where):
     found = re.search(r"^refcounts +([0-9.]+) %", said, re.M)
     results.check("%s: info: counts explained" % title,
                   found and float(found.group(1)) >= EXPLAINED_SHARE, said)
+    guessed = re.search(r" of (\d+) objects exactly.*\n.*\n +(\d+) of the explained",
+                        said)
+    results.check("%s: info: hardly any count is explained by guesses" % title,
+                  not guessed or 100 * int(guessed.group(2)) <=
+                  GUESSED_SHARE * int(guessed.group(1)), said)
     results.check("%s: info: no problems" % title,
                   not re.search(r"^problem ", said, re.M), said)
     print("%s: %s" % (title, re.sub(r"\s+", " ", "".join(
