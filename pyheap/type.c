@@ -6,6 +6,7 @@
 
 #include "dict.h"
 #include "heap.h"
+#include "known_numpy.h"
 #include "text.h"
 
 /** Entries for addresses that are no type: remembered, as damaged or guessed
@@ -22,6 +23,7 @@ enum { MAX_NAME = 1024 };
 static const struct known_type *const known_tables[] = {
     known_types,
     known_modules,
+    known_numpy,
     NULL,
 };
 

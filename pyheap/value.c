@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "heap.h"
+#include "known_numpy.h"
 #include "text.h"
 #include "value.h"
 
@@ -432,6 +433,9 @@ void say_value(struct words *words, const struct pyheap *heap,
     break;
   case KIND_RANGE:
     say_range(words, heap, object);
+    break;
+  case KIND_NDARRAY:
+    say_ndarray(words, heap, object);
     break;
   case KIND_CELL:
     say_address_value(words, heap,
