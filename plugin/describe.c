@@ -75,8 +75,9 @@ void describe_name(struct buffer *text, const struct pyheap *heap,
 
 void describe_probable(struct buffer *text, enum pyheap_reference_kind kind,
                        enum pyheap_name_form form) {
-  /* The name of an offset has a question mark of its own. */
-  if (kind == PYHEAP_PROBABLE && form != PYHEAP_NAME_OFFSET)
+  /* The names of offsets have a question mark of their own. */
+  if (kind == PYHEAP_PROBABLE && form != PYHEAP_NAME_OFFSET &&
+      form != PYHEAP_NAME_BLOCK)
     buffer_add(text, "?");
 }
 

@@ -150,6 +150,10 @@ struct pyheap_error *pyheap_name_text(const struct pyheap *heap,
   case PYHEAP_NAME_OFFSET:
     words_say(&words, "+0x%llx?", (unsigned long long)name.value);
     break;
+  case PYHEAP_NAME_BLOCK:
+    words_say(&words, "+0x%x->+0x%x?", (uint32_t)name.value,
+              (uint32_t)(name.value >> 32));
+    break;
   case PYHEAP_NAME_STATIC:
     say_static(&words, heap, name.value);
     break;

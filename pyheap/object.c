@@ -501,18 +501,44 @@ static void visit_members(struct visit *visit, const struct object *object,
   }
 }
 
-/** The words of an instance of a C type that no table describes: what looks
- * like an object probably is referred to. */
+/** A word of an instance whose type no table describes: probably a reference
+ * when an object is there, and when it leads to a block of memory, what that has
+ * of the kind. */
+static void scan_word(struct visit *visit, uint64_t word, uint64_t at) {
+  enum { MAX_BLOCK = 1 << 20 };
+  const struct pyheap *heap = visit->heap;
+
+  if (heap_is_object(heap, word)) {
+    visit_reference(visit, word, PYHEAP_PROBABLE, PYHEAP_NAME_OFFSET, at);
+    return;
+  }
+  uint64_t size = allocator_block_size(heap, word);
+  const uint8_t *block = size <= MAX_BLOCK && at <= UINT32_MAX
+                             ? heap_memory(heap, word, size)
+                             : NULL;
+  for (uint64_t inner = 0; block && inner + 8 <= size && !visit->stop;
+       inner += 8) {
+    uint64_t target = load_u64(block + inner);
+    if (target && heap_is_object(heap, target))
+      visit_reference(visit, target, PYHEAP_PROBABLE, PYHEAP_NAME_BLOCK,
+                      inner << 32 | at);
+  }
+}
+
+/** The words of an instance of a C type that no table describes.  A __dict__ is
+ * its own, whether its tp_traverse shows it or not. */
 static void scan_unknown(struct visit *visit, const struct object *object) {
   const struct type *type = object->type;
-  uint64_t end = type->scan_end < object->available ? type->scan_end
-                                                    : object->available;
+  uint64_t end =
+      type->scan_end < object->available ? type->scan_end : object->available;
   for (uint64_t at = (type->scan_start + 7) & ~7ull; at + 8 <= end; at += 8) {
-    if ((int64_t)at == type->dictoffset || (int64_t)at == type->weaklistoffset)
-      continue;
     uint64_t word = load_u64(object->bytes + at);
-    if (word && heap_is_object(visit->heap, word))
-      visit_reference(visit, word, PYHEAP_PROBABLE, PYHEAP_NAME_OFFSET, at);
+    if (!word || (int64_t)at == type->weaklistoffset)
+      continue;
+    if ((int64_t)at != type->dictoffset)
+      scan_word(visit, word, at);
+    else if (!type->visits_dict)
+      visit_named(visit, word, PYHEAP_OWNED, ".__dict__");
   }
 }
 

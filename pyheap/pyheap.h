@@ -383,6 +383,8 @@ enum pyheap_name_form {
   PYHEAP_NAME_LOCAL,     /**< value: address of a str:   local req */
   PYHEAP_NAME_STACK,     /**< value: the index:          stack 2 */
   PYHEAP_NAME_OFFSET,    /**< value: byte offset:        +0x28? */
+  PYHEAP_NAME_BLOCK,     /**< value: byte offset in the low half, and that in
+                            the block it leads to:       +0x28->+0x10? */
   PYHEAP_NAME_STATIC,    /**< value: address of a C variable: NAME in FILE */
 };
 
