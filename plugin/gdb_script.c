@@ -27,12 +27,6 @@
  *   convenience variable holds it.
  * - muppy.so is loaded when it is needed first: a gdb that never is asked for
  *   Python objects pays nothing and can use another JIT reader.
- * - "pipe" starts a shell, and "source" asks the kernel twice for each
- *   character: together two thirds of what a command took.  Where gdb has
- *   Python, that does both.  "info files" then is asked for only when a short
- *   text has changed that names all of it: inferiors, programs and processes,
- *   the core, the files and where their .text is.  What Python cannot do ends
- *   in an error, which leaves $_muppy_told 0 and the work to the others.
  */
 #include "config.h"
 
@@ -90,43 +84,6 @@ static void write_no_answer(FILE *out) {
         out);
 }
 
-/** Defines what gdb's Python does, where there is one.  gdb 10 has ALLOBJ for
- * -all-objects, and lists no files without the program's.  The first line of
- * _muppy_tell makes any error ask for "info files" again. */
-static void write_python(FILE *out) {
-  begin_definition(out, "_muppy_python");
-  fprintf(out,
-          "  python\n"
-          "import os as _muppy_os\n"
-          "_muppy_told = None\n"
-          "def _muppy_tell():\n"
-          "    global _muppy_told\n"
-          "    before, _muppy_told = _muppy_told, None\n"
-          "    def ask(command):\n"
-          "        return gdb.execute(command, False, True)\n"
-          "    short = ask('info inferiors') + ask(\n"
-          "        'maint info sections -all-objects ALLOBJ .text')\n"
-          "    now = short, _muppy_os.fstat(%d).st_ino\n"
-          "    if now != before or 'Exec file: ' not in short:\n"
-          "        text = ask('info files').encode('ascii')\n"
-          "        with open('/proc/self/fd/%d', 'wb') as file:\n"
-          "            file.write(text)\n"
-          "    _muppy_told = now\n"
-          "    gdb.set_convenience_variable('_muppy_told', 1)\n"
-          "def _muppy_source():\n"
-          "    with open('/proc/self/fd/%d', encoding='utf-8',\n"
-          "              errors='replace', newline='\\n') as file:\n"
-          "        script = file.read()\n"
-          "    try:\n"
-          "        if script:\n"
-          "            gdb.execute(script)\n"
-          "    except KeyboardInterrupt:\n"
-          "        gdb.set_convenience_variable('_muppy_canceled', 1)\n"
-          "  end\n" HUSH,
-          GDB_FD_FILES, GDB_FD_FILES, GDB_FD_OUTPUT);
-  end_definition(out, "_muppy_python");
-}
-
 /** Makes sure that muppy.so is loaded; the user may have unloaded it. */
 static void write_load(FILE *out, const char *reader) {
   begin_definition(out, "_muppy_probe");
@@ -155,7 +112,6 @@ static void write_load(FILE *out, const char *reader) {
           "  if $_muppy_loaded\n"
           "  else\n"
           "    frame apply 1 -q -- jit-reader-load %s\n"
-          "    " ASIDE "_muppy_python\n"
           "  end\n",
           COMMAND_TARGET, reader);
   end_definition(out, "_muppy_load");
@@ -204,9 +160,7 @@ static void write_collect(FILE *out, const char *program) {
   begin_definition(out, "_muppy_end");
   fprintf(out,
           "  set $_muppy_lost = $arg0 - $_muppy_sent\n"
-          "  append binary value /proc/self/fd/%d `%c`\n"
-          "  set $_muppy_told = 0\n"
-          "  python _muppy_tell()\n" HUSH,
+          "  append binary value /proc/self/fd/%d `%c`\n" HUSH,
           GDB_FD_REQUEST, ITEM_WIDTH);
   end_definition(out, "_muppy_end");
 }
@@ -279,10 +233,7 @@ static void write_run(FILE *out) {
           "  end\n"
           "  append binary value /proc/self/fd/%d "
           "$_gdb_setting($_muppy_setting)\n"
-          "  if $_muppy_told\n"
-          "  else\n"
-          "    " ASIDE "_muppy_files\n"
-          "  end\n"
+          "  " ASIDE "_muppy_files\n"
           "  " ASIDE "_muppy_call %c\n"
           "  " ASIDE "_muppy_receive\n"
           "  while $_muppy_again\n"
@@ -290,11 +241,7 @@ static void write_run(FILE *out) {
           "    " ASIDE "_muppy_call %c\n"
           "    " ASIDE "_muppy_receive\n"
           "  end\n"
-          "  if $_muppy_told\n"
-          "    python _muppy_source()\n"
-          "  else\n"
-          "    source /proc/self/fd/%d\n"
-          "  end\n"
+          "  source /proc/self/fd/%d\n"
           "  if $_muppy_canceled\n"
           "    " ASIDE "_muppy_call %c\n"
           "    while $muppy_status\n"
@@ -357,7 +304,6 @@ int gdb_script_write(FILE *out, const char *reader, const char *program) {
     return COMMAND_USAGE;
   }
   fputs(prologue, out);
-  write_python(out);
   write_load(out, reader);
   write_collect(out, program);
   write_no_answer(out);

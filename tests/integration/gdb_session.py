@@ -500,7 +500,7 @@ def counts_told(session, name, steps, where=None):
 
 
 def test_told(session, other_core):
-    """That nothing is asked of gdb twice must not make an answer stale."""
+    """What gdb tells must be what is so when the command runs."""
     true = shutil.which("true")
     text = "0x7e0000000000"
     counts = counts_told(session, "a change of files is heard of", [
@@ -517,9 +517,6 @@ def test_told(session, other_core):
                                  "muppy filter Marker"])
     session.check("another program of the same core is heard of",
                   out.count("\n7 objects") == 2 and "muppy: " in out, out)
-    has_python = "yes" in session.batch(["python print('yes')"], where=[])[1]
-    status, out = session.batch(["muppy info", "print $_muppy_told"])
-    session.check("gdb's Python is made use of", "$1 = %d" % has_python in out, out)
 
 
 def test_processes(session):
