@@ -10,6 +10,7 @@
 #include "plugin/render/number.h"
 #include "plugin/render/table.h"
 #include "plugin/session.h"
+#include "plugin/size_note.h"
 
 enum {
   USUAL_LIMIT = 25,
@@ -21,18 +22,22 @@ enum {
 static void add_row(struct table *table, const struct pyheap *heap,
                     pyheap_node node) {
   cleanup_buffer struct buffer text = {0};
+  uint32_t type = pyheap_type_of(heap, node);
+  bool whole = pyheap_size_certain(heap, node) &&
+               (type >= pyheap_type_count(heap) ||
+                !pyheap_type_sizes_itself(heap, type));
 
   buffer_format(&text, "0x%016" PRIx64, pyheap_address(heap, node));
   table_add(table, buffer_string(&text));
   buffer_clear(&text);
   buffer_format(&text, "%" PRIu64 "%s", pyheap_size(heap, node),
-                pyheap_size_certain(heap, node) ? "" : "+");
+                whole ? "" : "+");
   table_add(table, buffer_string(&text));
   buffer_clear(&text);
   describe_refcount(&text, pyheap_refcount(heap, node));
   table_add(table, buffer_string(&text));
   buffer_clear(&text);
-  describe_type(&text, heap, pyheap_type_of(heap, node));
+  describe_type(&text, heap, type);
   table_add(table, buffer_string(&text));
   buffer_clear(&text);
   describe_value(&text, heap, node, SHORT_VALUE);
@@ -65,7 +70,7 @@ static bool print_table(struct session *session, const struct output *output,
   return complete;
 }
 
-static void print_totals(const struct output *output,
+static void print_totals(const struct output *output, const struct pyheap *heap,
                          const struct pyheap_selection *selection,
                          size_t shown) {
   cleanup_buffer struct buffer totals = {0};
@@ -78,6 +83,7 @@ static void print_totals(const struct output *output,
   describe_count(&totals, selection->count, "object");
   fprintf(output->file, "%s, %s\n", buffer_string(&totals),
           format_size_short(buffer, selection->bytes));
+  size_note_print_rows(output, heap, selection->rows, selection->row_count);
 }
 
 /* Addresses --------------------------------------------------------------- */
@@ -135,7 +141,7 @@ static enum command_status print_list(struct session *session,
   if (!complete)
     return session_canceled(session);
   if (!list->addresses)
-    print_totals(output, selection, count);
+    print_totals(output, heap, selection, count);
   return COMMAND_OK;
 }
 
@@ -150,7 +156,7 @@ static enum command_status answer(struct session *session,
   if (!heap)
     return status;
   if (list->count)
-    print_totals(output, &selection, selection.count);
+    print_totals(output, heap, &selection, selection.count);
   else
     status = print_list(session, list, output, heap, &selection);
   pyheap_selection_deinit(&selection);

@@ -249,6 +249,9 @@ static void print_object(FILE *out, const struct pyheap *heap,
     fprintf(out, " (%s)", format_size_short(size, bytes));
   if (!pyheap_size_certain(heap, node))
     fputs(" or more (its sizes contradict each other)", out);
+  else if (number < pyheap_type_count(heap) &&
+           pyheap_type_sizes_itself(heap, number))
+    fputs(" or more (its class has a __sizeof__ of its own)", out);
   fputc('\n', out);
   print_refcount(out, heap, node);
   print_collector(out, heap, node);

@@ -410,6 +410,10 @@ uint32_t pyheap_type_of(const struct pyheap *heap, pyheap_node node) {
   return heap_load_node(heap, node, &object) ? object.type->index : UINT32_MAX;
 }
 
+bool pyheap_type_sizes_itself(const struct pyheap *heap, uint32_t index) {
+  return type_sizes_itself(heap, heap->types.list[index]);
+}
+
 bool pyheap_is_subtype(const struct pyheap *heap, uint32_t index,
                        uint32_t base) {
   const struct pyheap_type *type = pyheap_type(heap, index);

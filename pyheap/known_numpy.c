@@ -148,6 +148,22 @@ static bool array_open(const struct pyheap *heap, const struct object *object,
 
 /* Sizes ------------------------------------------------------------------- */
 
+/** What an array weighs without anything else.  Until 1.19 this is the size of the
+ * structure, whatever class it is of; then it has one more member. */
+static uint64_t array_basicsize(const struct pyheap *heap,
+                                const struct object *object) {
+  const struct type *type = object->type;
+  uint64_t size = type->basicsize;
+  uint64_t fields = head_size(heap) + sizeof(struct array_fields) + 8;
+
+  for (uint32_t i = 0; i < type->public.mro_count; i++) {
+    const struct type *base = heap->types.list[type->mro[i]];
+    if (base->known == type->known && base->basicsize < size)
+      size = base->basicsize;
+  }
+  return size == fields ? size : type->basicsize;
+}
+
 /** array_sizeof() of numpy/core/src/multiarray/methods.c: dimensions, strides,
  * and the data of who owns them. */
 static uint64_t size_array(const struct pyheap *heap,
@@ -159,7 +175,8 @@ static uint64_t size_array(const struct pyheap *heap,
       ((array.fields.flags & OWNDATA) &&
        __builtin_mul_overflow(array.items, array.descr.elsize, &bytes)))
     return UINT64_MAX;
-  uint64_t size = object_basicsize(object) + 2 * 8 * (uint64_t)array.fields.nd;
+  uint64_t size =
+      array_basicsize(heap, object) + 2 * 8 * (uint64_t)array.fields.nd;
   return __builtin_add_overflow(size, bytes, &size) ? UINT64_MAX : size;
 }
 
@@ -177,6 +194,15 @@ SCALAR_SIZE(4)
 SCALAR_SIZE(8)
 SCALAR_SIZE(16)
 SCALAR_SIZE(32)
+
+/** The same, for bytes has no __sizeof__ that would come first. */
+static uint64_t size_bytes(const struct pyheap *heap,
+                           const struct object *object) {
+  (void)heap;
+  uint64_t length = object_size_field(object);
+  return length > INT64_MAX / 2 ? UINT64_MAX
+                                : object_basicsize(object) + 2 * length;
+}
 
 /** PyVoidScalarObject behind its PyObject_VAR_HEAD (arrayscalars.h). */
 struct void_fields {
@@ -440,6 +466,7 @@ const struct known_type known_numpy[] = {
     /* float64 and complex128 begin as Python's own float and complex do. */
     SCALAR("bool", 1),
     SCALAR("bool_", 1),
+    {.name = "numpy.bytes_", .kind = KIND_BYTES, .size = size_bytes},
     SCALAR("clongdouble", 32),
     {.name = "numpy.complex128", .kind = KIND_COMPLEX, .size = size_scalar_16},
     SCALAR("complex256", 32),

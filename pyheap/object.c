@@ -213,6 +213,20 @@ bool object_is_tracked(const struct pyheap *heap, const struct object *object) {
 
 /* Size -------------------------------------------------------------------- */
 
+/** Whether sys.getsizeof() adds a PyGC_Head: where there is one, up to 3.10; then
+ * for every object of such a type; from 3.13 on not for static types, unless
+ * their metatype is another one. */
+static bool counts_gc_head(const struct pyheap *heap,
+                           const struct object *object) {
+  if (heap->layout->version < 0x030b)
+    return object_is_gc(heap, object);
+  if (!(object->type->flags & TPFLAGS_HAVE_GC))
+    return false;
+  return heap->layout->version < 0x030d ||
+         object->type->public.address != heap->types.type_type ||
+         object_is_gc(heap, object);
+}
+
 /** What sys.getsizeof() adds for the words before the object: its PyGC_Head and
  * two words for its managed dict and weak references (Python/sysmodule.c,
  * _PySys_GetSizeOf; pycore_object.h, _PyType_PreHeaderSize). */
@@ -221,12 +235,7 @@ static uint64_t preheader(const struct pyheap *heap,
   const struct layout *layout = heap->layout;
   uint64_t gc_head =
       layout->free_threaded ? 0 : (uint64_t)SIZEOF(layout, PyGC_Head);
-  /* 3.11 and 3.12 ask the type only: they add it to static types too. */
-  bool by_type = layout->version == 0x030b || layout->version == 0x030c;
-  uint64_t size = 0;
-  if (by_type ? object->type->flags & TPFLAGS_HAVE_GC
-              : object_is_gc(heap, object))
-    size = gc_head;
+  uint64_t size = counts_gc_head(heap, object) ? gc_head : 0;
   if (object->type->flags & (TPFLAGS_MANAGED_DICT | TPFLAGS_MANAGED_WEAKREF))
     size += 2 * 8;
   return size;

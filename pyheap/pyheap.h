@@ -362,6 +362,10 @@ const struct pyheap_type *pyheap_type(const struct pyheap *heap,
                                       uint32_t index);
 /** The index of an object's type; UINT32_MAX for a root. */
 uint32_t pyheap_type_of(const struct pyheap *heap, pyheap_node object);
+/** Whether a class along the __mro__ of type INDEX has a __sizeof__ that is not
+ * known here: what sys.getsizeof() says of an instance may then be more than
+ * pyheap_size(). */
+bool pyheap_type_sizes_itself(const struct pyheap *heap, uint32_t index);
 /** Whether type INDEX is BASE or derives from it. */
 bool pyheap_is_subtype(const struct pyheap *heap, uint32_t index,
                        uint32_t base);
@@ -599,6 +603,7 @@ struct pyheap_reach_totals {
       start holds: what would be freed if it went away. */
   uint64_t left_out;  /**< Objects that were reached and not followed. */
   uint64_t uncertain; /**< Objects whose sizes are the least they can be. */
+  uint64_t sizing_themselves; /**< See pyheap_type_sizes_itself(). */
 };
 
 /**

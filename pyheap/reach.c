@@ -50,17 +50,18 @@ static bool is_held_outside(const struct walk *walk, uint32_t object) {
   return heap_is_held_unseen(heap, object);
 }
 
-/** The size of a node, *UNCERTAIN when it may be greater; 0 for a root. */
+/** The size of a node; 0 for a root.  Counts it in TOTALS. */
 static uint64_t measure_node(const struct pyheap *heap, pyheap_node node,
-                             bool *uncertain) {
+                             struct pyheap_reach_totals *totals) {
   struct object object;
-  const char *why;
   uint64_t size = 0;
 
-  *uncertain = false;
-  if (!pyheap_is_root(heap, node) &&
-      object_load(heap, heap_number_address(heap, node), &object, &why))
-    *uncertain = !object_measure(heap, &object, &size);
+  totals->objects += !pyheap_is_root(heap, node);
+  if (!heap_load_node(heap, node, &object))
+    return 0;
+  totals->uncertain += !object_measure(heap, &object, &size);
+  totals->sizing_themselves += type_sizes_itself(heap, object.type);
+  totals->bytes += size;
   return size;
 }
 
@@ -81,17 +82,15 @@ static void inspect(void *context, unsigned thread) {
   (void)thread;
   while (shares_take(&inspection->shares, &first, &end))
     for (uint64_t i = first; i < end; i++) {
-      bool uncertain;
-      reach->sizes[i] = measure_node(walk->heap, walk->nodes[i], &uncertain);
-      own.objects += !pyheap_is_root(walk->heap, walk->nodes[i]);
-      own.bytes += reach->sizes[i];
-      own.uncertain += uncertain;
+      reach->sizes[i] = measure_node(walk->heap, walk->nodes[i], &own);
       if (!reach->entries[i] && is_held_outside(walk, walk->nodes[i]))
         reach->entries[i] = ENTRY_OUTSIDE;
     }
   __atomic_fetch_add(&reach->totals.objects, own.objects, __ATOMIC_RELAXED);
   __atomic_fetch_add(&reach->totals.bytes, own.bytes, __ATOMIC_RELAXED);
   __atomic_fetch_add(&reach->totals.uncertain, own.uncertain, __ATOMIC_RELAXED);
+  __atomic_fetch_add(&reach->totals.sizing_themselves, own.sizing_themselves,
+                     __ATOMIC_RELAXED);
 }
 
 static void inspect_all(struct pyheap_reach *reach) {

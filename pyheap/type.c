@@ -447,6 +447,39 @@ static uint32_t known_flags(const struct pyheap *heap, uint32_t flags) {
   return flags;
 }
 
+/** Whether a class defines __sizeof__, and no row says what it answers. */
+static bool defines_sizeof(const struct pyheap *heap, const struct type *type) {
+  const uint8_t *bytes = type_bytes(heap, type->public.address);
+  return bytes && dict_lookup(heap, TYPE_FIELD(heap, bytes, tp_dict),
+                              "__sizeof__");
+}
+
+/** Whether there is a row for this very type. */
+static bool has_own_row(const struct pyheap *heap, const struct type *type) {
+  const uint8_t *bytes = type_bytes(heap, type->public.address);
+  const char *name =
+      bytes && !type->python_class
+          ? static_name(heap, type->public.address, bytes)
+          : NULL;
+  return name && known_find(name);
+}
+
+bool type_sizes_itself(const struct pyheap *heap, const struct type *type) {
+  int8_t known = __atomic_load_n(&type->sizes_itself, __ATOMIC_RELAXED);
+
+  for (uint32_t i = 0; i < type->public.mro_count && !known; i++) {
+    const struct type *base = heap->types.list[type->mro[i]];
+    if (has_own_row(heap, base))
+      known = -1;
+    else if (defines_sizeof(heap, base))
+      known = 1;
+  }
+  if (!known)
+    known = -1;
+  __atomic_store_n((int8_t *)&type->sizes_itself, known, __ATOMIC_RELAXED);
+  return known > 0;
+}
+
 /** Whether object_visit() finds nothing in any instance. */
 static bool is_leaf(const struct type *type) {
   const struct known_type *known = type->known;

@@ -63,6 +63,7 @@ struct type {
   bool visits_dict;   /**< … and the __dict__ at dictoffset. */
   bool python_class;  /**< Made by a class statement. */
   bool leaf;          /**< Its instances refer to nothing. */
+  int8_t sizes_itself; /**< type_sizes_itself(): 1 or -1; 0: not asked yet. */
   uint64_t cached_keys; /**< ht_cached_keys, names of inline attributes. */
   struct type_slot *slots;
   uint32_t slot_count;
@@ -99,6 +100,9 @@ void types_forget(struct pyheap *heap);
 /** The type at ADDRESS, read on first use; NULL when there is none.  Any
  * thread may call it. */
 const struct type *types_get(const struct pyheap *heap, uint64_t address);
+
+/** See pyheap_type_sizes_itself(). */
+bool type_sizes_itself(const struct pyheap *heap, const struct type *type);
 
 /** Whether there is a row for types of that name. */
 bool types_has_row(const char *name);

@@ -316,6 +316,13 @@ static void print_notes(FILE *out, const struct answer *answer) {
             "not followed: %" PRIu64 " of types, modules, code and running "
             "frames; -code does\n",
             totals->left_out);
+  if (totals->sizing_themselves) {
+    describe_count(&text, totals->sizing_themselves, "object");
+    fprintf(out,
+            "not all known: the size of %s with a __sizeof__ of their own\n",
+            buffer_string(&text));
+    buffer_clear(&text);
+  }
   if (!totals->uncertain)
     return;
   describe_count(&text, totals->uncertain, "damaged object");

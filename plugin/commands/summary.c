@@ -13,6 +13,7 @@
 #include "plugin/render/table.h"
 #include "plugin/select.h"
 #include "plugin/session.h"
+#include "plugin/size_note.h"
 
 enum sort {
   SORT_SIZE,
@@ -146,10 +147,12 @@ struct lines {
   size_t count;
   struct pyheap_group *groups;
   size_t group_count;
+  struct size_note note;
 };
 
 static void lines_deinit(struct lines *lines) {
   free(lines->list);
+  free(lines->note.types);
   pyheap_groups_destroy(lines->groups, lines->group_count);
 }
 
@@ -157,12 +160,14 @@ static void add_rows(struct lines *lines, const struct pyheap *heap,
                      const struct pyheap_summary_row *rows, size_t count) {
   lines->list = must_alloc(count * sizeof *lines->list);
   lines->count = count;
-  for (size_t i = 0; i < count; i++)
+  for (size_t i = 0; i < count; i++) {
     lines->list[i] = (struct line){
         .name = pyheap_type(heap, rows[i].type)->name,
         .count = rows[i].count,
         .bytes = rows[i].bytes,
     };
+    size_note_add(&lines->note, heap, rows[i].type, rows[i].count);
+  }
 }
 
 /** The objects of a set that the library has counted, or counts more quickly
@@ -205,6 +210,7 @@ group_selected(struct session *session, enum pyheap_detail detail,
         .count = group->count,
         .bytes = group->bytes,
     };
+    size_note_add(&lines->note, heap, group->type, group->count);
   }
   return COMMAND_OK;
 }
@@ -243,6 +249,7 @@ static enum command_status run(struct session *session, struct summary *summary,
             summary);
     print_lines(output->file, output->width, lines.list, lines.count,
                 summary->limit, summary->detail ? "line" : "type");
+    size_note_print(&lines.note, output);
   }
   lines_deinit(&lines);
   return status;
