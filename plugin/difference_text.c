@@ -188,7 +188,7 @@ static void print_rows(const struct difference *difference,
   };
   struct table *table = table_create(columns, 3);
   struct pyheap_difference_row total = {.name = "total"}, rest = {0};
-  uint64_t limit = difference->options->limit;
+  uint64_t limit = table_shown(count, difference->options->limit);
   char title[64];
 
   qsort_r(rows, count, sizeof *rows, compare_rows, (void *)difference->options);
@@ -203,8 +203,8 @@ static void print_rows(const struct difference *difference,
     }
   }
   if (count > limit) {
-    snprintf(title, sizeof title, ELLIPSIS " %" PRIu64 " more type%s",
-             count - limit, count - limit == 1 ? "" : "s");
+    snprintf(title, sizeof title, ELLIPSIS " %" PRIu64 " more types",
+             count - limit);
     rest.name = title;
     add_row(table, &rest, counts, sizes);
   }

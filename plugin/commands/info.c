@@ -199,11 +199,13 @@ static void print_unexplained(const struct output *output,
   };
   struct table *table = table_create(columns, 4);
   struct unexplained rest = {0};
-  uint32_t more = 0;
+  uint32_t count = 0;
 
-  for (uint32_t i = 0; i < type_count && types[i].objects; i++) {
-    if (i >= UNEXPLAINED_TYPES) {
-      more++;
+  while (count < type_count && types[count].objects)
+    count++;
+  uint32_t shown = (uint32_t)table_shown(count, UNEXPLAINED_TYPES);
+  for (uint32_t i = 0; i < count; i++) {
+    if (i >= shown) {
       rest.objects += types[i].objects;
       rest.high += types[i].high;
       rest.low += types[i].low;
@@ -216,10 +218,9 @@ static void print_unexplained(const struct output *output,
     table_add_count(table, types[i].high);
     table_add_count(table, types[i].low);
   }
-  if (more) {
+  if (count > shown) {
     cleanup_buffer struct buffer title = {0};
-    buffer_add(&title, ELLIPSIS " ");
-    describe_count(&title, more, "more type");
+    buffer_format(&title, ELLIPSIS " %" PRIu32 " more types", count - shown);
     table_add(table, buffer_string(&title));
     table_add_count(table, rest.objects);
     table_add_count(table, rest.high);

@@ -173,9 +173,7 @@ static void push_below(struct listing *listing, const pyheap_node *nodes,
   while (shown < count && shown < limit &&
          groups[shown].retained >= listing->min)
     shown++;
-  /* A row that hides one row hides nothing. */
-  if (shown + 1 == count)
-    shown++;
+  shown = (size_t)table_shown(count, shown);
   for (size_t i = shown; i < count; i++) {
     rest.others++;
     rest.count += groups[i].count;
@@ -249,8 +247,7 @@ static struct span describe_group(struct buffer *text,
   if (group->level)
     buffer_add(text, "+-");
   if (group->others) {
-    buffer_format(text, ELLIPSIS " %" PRIu64 " more type%s", group->others,
-                  group->others == 1 ? "" : "s");
+    buffer_format(text, ELLIPSIS " %" PRIu64 " more types", group->others);
     return (struct span){0};
   }
   return group->count == 1 ? describe_node(text, listing->heap, group->nodes[0])

@@ -158,10 +158,11 @@ static void push_parts(struct detail *detail, pyheap_node node,
   if (parts.count)
     qsort(parts.items, parts.count, sizeof *parts.items, compare_parts);
   drop_repetitions(&parts);
+  uint64_t shown = table_shown(parts.count, detail->answer->options->limit);
   shared.bytes = share.bytes - share.size;
   for (size_t i = 0; i < parts.count; i++) {
     shared.bytes -= parts.items[i].bytes;
-    if (i < detail->answer->options->limit)
+    if (i < shown)
       continue;
     rest.others++;
     rest.bytes += parts.items[i].bytes;
@@ -170,7 +171,7 @@ static void push_parts(struct detail *detail, pyheap_node node,
     push(detail, shared);
   if (rest.others)
     push(detail, rest);
-  for (size_t i = parts.count - (size_t)rest.others; i--;) {
+  for (size_t i = (size_t)shown; i--;) {
     parts.items[i].level = level;
     push(detail, parts.items[i]);
   }

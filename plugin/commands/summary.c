@@ -118,6 +118,7 @@ static void print_lines(FILE *out, int width, const struct line *lines,
   struct line total = {0}, rest = {0};
   char title[64];
 
+  limit = table_shown(count, limit);
   for (size_t i = 0; i < count; i++) {
     total.count += lines[i].count;
     total.bytes += lines[i].bytes;
@@ -129,8 +130,8 @@ static void print_lines(FILE *out, int width, const struct line *lines,
     }
   }
   if (count > limit) {
-    snprintf(title, sizeof title, ELLIPSIS " %" PRIu64 " more %s%s",
-             count - limit, what, count - limit == 1 ? "" : "s");
+    snprintf(title, sizeof title, ELLIPSIS " %" PRIu64 " more %ss",
+             count - limit, what);
     rest.name = title;
     add_line(table, &rest);
   }

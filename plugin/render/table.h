@@ -9,6 +9,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <stdint.h>
 #include <stdio.h>
 
 #include "escape.h"
@@ -40,6 +41,11 @@ void table_add_size(struct table *table, uint64_t bytes);
 /** The same for a cell of which KEPT is not cut, such as an address that is typed
  * next, however narrow the screen. */
 void table_add_around(struct table *table, const char *text, struct span kept);
+/** How many of COUNT rows to show where LIMIT are wanted: a row about the only one
+ * left would take the place of that one. */
+static inline uint64_t table_shown(uint64_t count, uint64_t limit) {
+  return count > limit && count - limit > 1 ? limit : count;
+}
 /** A line of "=" between this row and the next. */
 void table_rule(struct table *table);
 /** Prints it in at most WIDTH columns (0: unlimited), as far as columns may be

@@ -294,6 +294,9 @@ def test_options(results, first, second, known):
     out = muppy("diff", first, second, "-limit", "1", "-sort", "count")
     results.check("-limit and -sort", re.search(r"^ +dict \| ", out, re.M)
                   and "… 7 more types" in out and "-objects lists them" in out, out)
+    results.check("-limit: the last row is no line about it",
+                  muppy("diff", first, second, "-limit", "7")
+                  == muppy("diff", first, second, "-limit", "8"))
     for direction in ["-ascending"], []:
         out = muppy("diff", first, second, "-sort", "type", *direction)
         names = list(table(out))

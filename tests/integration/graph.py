@@ -95,6 +95,9 @@ def test_detail(graphs):
     rows = size_rows(said)
     graphs.check("sizeof -limit: says what is left out",
                  len(rows) == 6 and rows[-1][4] == "+-… 26 more", said)
+    graphs.check("sizeof -limit: the last row is no line about it",
+                 graphs.ask("sizeof", "-detail", "3", "-limit", "29", bottom)
+                 == graphs.ask("sizeof", "-detail", "3", "-limit", "30", bottom))
     graphs.check("sizeof -limit: and adds up",
                  sum(row[1] for row in rows[1:]) + rows[0][0] == rows[0][1], said)
 

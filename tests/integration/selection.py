@@ -163,6 +163,14 @@ def test_order(results, name, core):
                   == ["len=%d" % length for length in range(9, -1, -1)], str(listed))
     names = [row[3].strip() for row in rows("-module", "shop", "-sort", "type")]
     results.check(name + ": -sort type", names == sorted(names) and len(names) == 12)
+    asked = ["summary", "-module", "shop", "-limit"]
+    said = common.CommandLine().ask([*asked, "unlimited"], core=core)
+    types = said.count(" | ") // 2 - 4  # Lines, without header, total and rules.
+    results.check(name + ": -limit: the last row is no line about it",
+                  types >= 3 and "…" not in said and said
+                  == common.CommandLine().ask([*asked, str(types - 1)], core=core)
+                  and "… 2 more types |" in common.CommandLine().ask(
+                      [*asked, str(types - 2)], core=core), said)
     for direction in [], ["-ascending"]:
         said = common.CommandLine().ask(["summary", "-sort", "type", "-limit",
                                          "unlimited", *direction], core=core)

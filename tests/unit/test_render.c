@@ -428,6 +428,15 @@ static void addresses_in_tables_are_not_cut(void **state) {
 
 /* Sentences ----------------------------------------------------------------- */
 
+static void no_row_stands_for_one_row(void **state) {
+  (void)state;
+  assert_int_equal(table_shown(0, 10), 0);
+  assert_int_equal(table_shown(10, 10), 10);
+  assert_int_equal(table_shown(11, 10), 11);
+  assert_int_equal(table_shown(12, 10), 10);
+  assert_int_equal(table_shown(12, UINT64_MAX), 12);
+}
+
 static void sentences_break_between_words(void **state) {
   struct capture capture;
 
@@ -643,6 +652,7 @@ int main(void) {
       cmocka_unit_test(tables_fit_the_screen),
       cmocka_unit_test(left_columns_have_no_trailing_blanks),
       cmocka_unit_test(addresses_in_tables_are_not_cut),
+      cmocka_unit_test(no_row_stands_for_one_row),
       cmocka_unit_test(sentences_break_between_words),
       cmocka_unit_test(a_lone_root_is_a_line),
       cmocka_unit_test(trees_look_as_console_browsers),
