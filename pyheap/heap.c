@@ -99,7 +99,7 @@ static struct pyheap_error *open_directly(struct pyheap *heap,
     return memory_open_core(&heap->memory, target);
   }
   TRY(describe_source(heap, "process %d", (int)target->pid));
-  return memory_open_live(&heap->memory, target);
+  return memory_open_live(&heap->memory, target, heap->threads);
 }
 
 static struct pyheap_error *open_memory(struct pyheap *heap,
@@ -198,7 +198,8 @@ void pyheap_close(struct pyheap *heap) {
 bool pyheap_is_current(const struct pyheap *heap) {
   if (heap->target.pid <= 0 || heap->from_reader)
     return !heap->from_reader;
-  return memory_is_current(&heap->memory, heap->target.progress);
+  return memory_is_current(&heap->memory, heap->target.progress,
+                           heap->threads);
 }
 
 const struct pyheap_info *pyheap_info(struct pyheap *heap) {

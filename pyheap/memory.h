@@ -107,10 +107,12 @@ struct pyheap_error *memory_open_core(struct memory *memory,
  * stopped already, it is stopped for the time of the copy.  Errors: OS,
  * CANCELED, LIMIT, NO_MEMORY. */
 struct pyheap_error *memory_open_live(struct memory *memory,
-                                      const struct pyheap_target *target);
+                                      const struct pyheap_target *target,
+                                      unsigned threads);
 /** Whether the process still holds what was copied. */
 bool memory_is_current(const struct memory *memory,
-                       const struct pyheap_progress *progress);
+                       const struct pyheap_progress *progress,
+                       unsigned threads);
 
 /** Copies target->regions through target->reader, which is slow: a debugger
  * stands between.  Errors: CANCELED, LIMIT, OS, NO_MEMORY. */

@@ -17,9 +17,9 @@
 
 #include "error.h"
 #include "memory.h"
+#include "process_memory.h"
 
 enum {
-  COPY_BLOCK = 1 << 20,
   MAX_THREADS = 1 << 16,
   STOP_MILLISECONDS = 3000, /**< A thread may take to stop. */
 };
@@ -29,8 +29,8 @@ struct copy {
   struct memory *memory;
   const struct pyheap_target *target;
   pid_t via; /**< The thread in /proc to read by. */
-  int fd; /**< /proc/PID/mem */
-  uint64_t done;
+  int fd;    /**< /proc/PID/mem */
+  struct process_pieces pieces;
   struct memory_run run;
 };
 
@@ -97,8 +97,8 @@ static struct pyheap_error *list_threads(struct memory *memory, pid_t pid) {
     long thread = strtol(entry->d_name, NULL, 10);
     if (thread <= 0 || memory->thread_count >= MAX_THREADS)
       continue;
-    pid_t *grown = reallocarray(memory->threads, memory->thread_count + 1,
-                                sizeof *grown);
+    pid_t *grown =
+        reallocarray(memory->threads, memory->thread_count + 1, sizeof *grown);
     if (!grown) {
       closedir(directory);
       return &error_no_memory;
@@ -240,39 +240,33 @@ static struct pyheap_error *stop_threads(struct memory *memory,
 
 /* Memory ------------------------------------------------------------------ */
 
-static bool canceled(const struct copy *copy) {
-  const struct pyheap_progress *progress = copy->target->progress;
-  return progress &&
-         !progress->step(progress->context, "copying memory", copy->done, 0);
-}
-
-/** Copies a mapping; what cannot be read becomes missing.  RUN_END: up to where
- * wanted mappings follow each other. */
-static struct pyheap_error *copy_mapping(struct copy *copy,
+/** Makes room for a mapping, which is to be copied.  RUN_END: up to where wanted
+ * mappings follow each other. */
+static struct pyheap_error *want_mapping(struct copy *copy,
                                          const struct mapping *mapping,
                                          uint64_t run_end) {
-  uint64_t start = mapping->start;
-  uint32_t flags = mapping->flags;
-  size_t length = mapping->end - start;
-  TRY(memory_need_run(copy->memory, &copy->run, start, run_end));
-  uint8_t *bytes = copy->run.bytes + (start - copy->run.start);
-  for (size_t at = 0; at < length;) {
-    if (at % (64 * COPY_BLOCK) == 0 && canceled(copy))
-      return error_create(PYHEAP_ERROR_CANCELED, 0, "interrupted");
-    size_t block = length - at < COPY_BLOCK ? length - at : COPY_BLOCK;
-    ssize_t got = pread(copy->fd, bytes + at, block, (off_t)(start + at));
-    if (got < 0 && errno == EINTR)
-      continue;
-    if (got <= 0) {
-      TRY(memory_add(copy->memory, start + at, start + at + block, NULL,
-                     flags));
-      at += block;
-      continue;
-    }
-    TRY(memory_add(copy->memory, start + at, start + at + (size_t)got,
-                   bytes + at, flags));
-    at += (size_t)got;
-    copy->done += (uint64_t)got;
+  TRY(memory_need_run(copy->memory, &copy->run, mapping->start, run_end));
+  uint8_t *bytes = copy->run.bytes + (mapping->start - copy->run.start);
+  return process_pieces_add(&copy->pieces, mapping->start, bytes,
+                            mapping->end - mapping->start, mapping->flags)
+             ? NULL
+             : &error_no_memory;
+}
+
+/** Copies what is wanted; what cannot be read becomes missing. */
+static struct pyheap_error *copy_pieces(struct copy *copy) {
+  struct memory *memory = copy->memory;
+
+  if (!process_pieces_copy(&copy->pieces))
+    return error_create(PYHEAP_ERROR_CANCELED, 0, "interrupted");
+  for (size_t i = 0; i < copy->pieces.count; i++) {
+    const struct process_piece *piece = &copy->pieces.list[i];
+    uint64_t middle = piece->start + piece->got;
+    if (piece->got)
+      TRY(memory_add(memory, piece->start, middle, piece->bytes, piece->flags));
+    if (piece->got < piece->length)
+      TRY(memory_add(memory, middle, piece->start + piece->length, NULL,
+                     piece->flags));
   }
   return NULL;
 }
@@ -310,8 +304,7 @@ static bool read_mapping(const struct copy *copy, const char *line,
   mapping->flags |= mode[2] == 'x' ? MEMORY_EXECUTABLE : MEMORY_OBJECTS;
   if (*path && in_file == 0 && mode[0] == 'r' && is_elf(copy, start))
     snprintf(elf_path, elf_size, "%s", *path);
-  mapping->wanted =
-      mode[1] == 'w' || (*path && strcmp(elf_path, *path) == 0);
+  mapping->wanted = mode[1] == 'w' || (*path && strcmp(elf_path, *path) == 0);
   return mode[0] == 'r' && strncmp(line + path_at, "[v", 2) != 0;
 }
 
@@ -334,15 +327,15 @@ static struct pyheap_error *list_mappings(struct copy *copy, FILE *maps,
     uint64_t offset;
     const char *path = NULL;
     line[strcspn(line, "\n")] = 0;
-    bool readable = read_mapping(copy, line, elf_path, 4096, &mapping, &offset,
-                                 &path);
+    bool readable =
+        read_mapping(copy, line, elf_path, 4096, &mapping, &offset, &path);
     if (path)
       TRY(memory_add_file(copy->memory, mapping.start, mapping.end, offset,
                           path));
     if (!readable)
       continue;
-    struct mapping *grown = reallocarray(mappings->list, mappings->count + 1,
-                                         sizeof *grown);
+    struct mapping *grown =
+        reallocarray(mappings->list, mappings->count + 1, sizeof *grown);
     if (!grown)
       return &error_no_memory;
     mappings->list = grown;
@@ -364,9 +357,9 @@ static struct pyheap_error *copy_mappings(struct copy *copy,
                            mappings->list[j].start == end;
          j++)
       end = mappings->list[j].end;
-    TRY(copy_mapping(copy, mapping, end));
+    TRY(want_mapping(copy, mapping, end));
   }
-  return NULL;
+  return copy_pieces(copy);
 }
 
 static struct pyheap_error *copy_memory(struct copy *copy) {
@@ -481,17 +474,24 @@ static struct pyheap_error *find_stacks(struct memory *memory, bool stopped) {
 
 static struct pyheap_error *copy_process(struct memory *memory,
                                          const struct pyheap_target *target,
-                                         pid_t via) {
+                                         unsigned threads, pid_t via) {
   struct copy copy = {.memory = memory, .target = target, .via = via};
   cleanup_close int fd = open_proc(via, "mem", O_RDONLY);
   if (fd < 0)
     return process_error(target->pid, "read", errno);
   copy.fd = fd;
-  return copy_memory(&copy);
+  copy.pieces = (struct process_pieces){.process = via,
+                                        .fd = fd,
+                                        .threads = threads,
+                                        .progress = target->progress};
+  struct pyheap_error *error = copy_memory(&copy);
+  process_pieces_deinit(&copy.pieces);
+  return error;
 }
 
 struct pyheap_error *memory_open_live(struct memory *memory,
-                                      const struct pyheap_target *target) {
+                                      const struct pyheap_target *target,
+                                      unsigned threads) {
   pid_t pid = target->pid;
   struct stopped_list stopped = {0};
   struct pyheap_error *error;
@@ -505,7 +505,7 @@ struct pyheap_error *memory_open_live(struct memory *memory,
   if (!error)
     error = find_stacks(memory, target->stopped);
   if (!error)
-    error = copy_process(memory, target, via);
+    error = copy_process(memory, target, threads, via);
   release_threads(&stopped);
   TRY(error);
   read_entry(memory, via);
@@ -515,41 +515,23 @@ struct pyheap_error *memory_open_live(struct memory *memory,
 
 /* Comparing --------------------------------------------------------------- */
 
-/** Whether the process FD still holds what RANGE does. */
-static bool range_is_current(int fd, const struct memory_range *range,
-                             uint8_t *block) {
-  uint64_t length = range->end - range->start;
-
-  for (uint64_t at = 0; at < length;) {
-    size_t wanted = length - at < COPY_BLOCK ? length - at : COPY_BLOCK;
-    ssize_t got = pread(fd, block, wanted, (off_t)(range->start + at));
-    if (got < 0 && errno == EINTR)
-      continue;
-    if (got <= 0 || memcmp(block, range->bytes + at, (size_t)got) != 0)
-      return false;
-    at += (uint64_t)got;
-  }
-  return true;
-}
-
 bool memory_is_current(const struct memory *memory,
-                       const struct pyheap_progress *progress) {
-  cleanup_close int fd = open_proc(living_thread(memory), "mem", O_RDONLY);
-  cleanup_free uint8_t *block = malloc(COPY_BLOCK);
-  uint64_t done = 0;
+                       const struct pyheap_progress *progress,
+                       unsigned threads) {
+  pid_t via = living_thread(memory);
+  cleanup_close int fd = open_proc(via, "mem", O_RDONLY);
+  struct process_pieces pieces = {
+      .process = via, .fd = fd, .threads = threads, .progress = progress};
+  bool same = fd >= 0;
 
-  if (fd < 0 || !block)
-    return false;
-  for (size_t i = 0; i < memory->range_count; i++) {
+  for (size_t i = 0; same && i < memory->range_count; i++) {
     const struct memory_range *range = &memory->ranges[i];
-    if (!range->bytes || range->flags & MEMORY_FROM_FILE)
-      continue;
-    if (progress && !progress->step(progress->context, "comparing memory", done,
-                                    memory->present_bytes))
-      return false;
-    if (!range_is_current(fd, range, block))
-      return false;
-    done += range->end - range->start;
+    if (range->bytes && !(range->flags & MEMORY_FROM_FILE))
+      same = process_pieces_add(&pieces, range->start,
+                                (uint8_t *)(uintptr_t)range->bytes,
+                                range->end - range->start, 0);
   }
-  return true;
+  same = same && process_pieces_compare(&pieces);
+  process_pieces_deinit(&pieces);
+  return same;
 }

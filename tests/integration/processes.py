@@ -4,10 +4,13 @@
 
 See common.py for the environment.
 """
+import ctypes
 import os
+import platform
 import re
 import shutil
 import signal
+import struct
 import subprocess
 import sys
 import time
@@ -109,6 +112,43 @@ def test_first_thread(results, python):
                       found.returncode == 0, found.stdout)
 
 
+def forbid_reading():
+    """Lets this process have no process_vm_readv(), as some containers do: a
+    filter of four BPF instructions that answers EPERM to it."""
+    number_of_call, eperm = 310, 1
+    code = ctypes.create_string_buffer(b"".join(
+        struct.pack("HBBI", *instruction) for instruction in [
+            (0x20, 0, 0, 0), (0x15, 0, 1, number_of_call),
+            (0x06, 0, 0, 0x00050000 | eperm), (0x06, 0, 0, 0x7fff0000)]))
+    program = ctypes.create_string_buffer(struct.pack("HP", 4, ctypes.addressof(code)))
+    prctl = ctypes.CDLL(None, use_errno=True).prctl
+    set_no_new_privileges, set_seccomp, filter_mode = 38, 22, 2
+    if prctl(set_no_new_privileges, 1, 0, 0, 0) or prctl(
+            set_seccomp, filter_mode, program, 0, 0):
+        raise OSError(ctypes.get_errno(), "seccomp")
+
+
+def test_forbidden(results, python):
+    """Memory is read in another way where the quick one is forbidden, with one
+    thread and with several."""
+    if platform.machine() != "x86_64":
+        results.skip("no process_vm_readv", "its number is another here")
+        return
+    with Program(python, FILLED) as program:
+        time.sleep(0.5)  # Until it sleeps.
+        answers = {}
+        for name, before in [("", None), (" without process_vm_readv()", forbid_reading)]:
+            for threads in (1, 2, 7):
+                found = run([MUPPY, "--pid=%d" % program.pid, "--threads=%d" % threads,
+                             "summary"], preexec_fn=before)
+                answers[threads, name] = found.stdout
+        expected = answers[1, ""]
+        for (threads, name), answer in answers.items():
+            results.check("a process read by %d threads%s" % (threads, name),
+                          re.search(r" object [|] +1000[0-9][0-9] ", expected)
+                          and answer == expected, answer)
+
+
 def test_signals(results, directory):
     compiler = os.environ.get("CC", "cc").split()
     program = os.path.join(directory, "signals")
@@ -175,6 +215,7 @@ def main():
         try:
             test_vfork(results, python, directory)
             test_first_thread(results, python)
+            test_forbidden(results, python)
             test_output(results, python, directory)
             test_signals(results, directory)
         except (Failure, subprocess.TimeoutExpired) as failure:
