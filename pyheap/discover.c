@@ -12,7 +12,6 @@
 #include <pthread.h>
 #include <string.h>
 
-#include "addresses.h"
 #include "allocator.h"
 #include "gc_lists.h"
 #include "heap.h"
@@ -24,15 +23,14 @@
 /* Work for several threads ------------------------------------------------- */
 
 enum {
-  BATCH = 1024,       /**< Tracked objects that a thread takes at a time. */
   MAX_GIFT = 1 << 16, /**< Found objects that one gives to another. */
 };
 
 /** What the threads share: objects that are found and not yet visited. */
 struct work {
   struct pyheap *heap;
-  const uint64_t *tracked;
-  struct shares shares; /**< Of the tracked ones. */
+  const struct batches *tracked;
+  struct shares shares; /**< Of the batches of tracked ones. */
   pthread_mutex_t lock; /**< Of what follows. */
   pthread_cond_t change;
   unsigned workers, hungry; /**< HUNGRY is read without the lock. */
@@ -270,14 +268,15 @@ static void stop(struct work *work) {
 /** Takes a share of the tracked objects; false when there is none left. */
 static bool take_share(struct worker *worker) {
   struct work *work = worker->work;
-  uint64_t start, end;
+  uint64_t number, end;
 
-  if (!work || !shares_take(&work->shares, &start, &end))
+  if (!work || !shares_take(&work->shares, &number, &end))
     return false;
-  worker->tracked_next = work->tracked + start;
-  worker->tracked_end = work->tracked + end;
-  if (worker->caller && start / BATCH % 16 == 0 &&
-      heap_canceled(work->heap, "finding objects", start, work->shares.end))
+  struct batch batch = batches_at(work->tracked, number);
+  worker->tracked_next = batch.list;
+  worker->tracked_end = batch.list + batch.count;
+  if (worker->caller && number % 16 == 0 &&
+      heap_canceled(work->heap, "finding objects", number, work->shares.end))
     stop(work);
   return true;
 }
@@ -390,11 +389,11 @@ static void visit_shares(void *context, unsigned thread) {
 /** Visits the objects of the collector's lists, and all that is new from
  * there, in parallel. */
 static bool visit_tracked(struct pyheap *heap, struct worker *workers,
-                          const struct addresses *tracked) {
+                          const struct batches *tracked) {
   struct tracked_visit visit = {
       .work = {.heap = heap,
-               .tracked = tracked->list,
-               .shares = {.end = tracked->count, .size = BATCH}},
+               .tracked = tracked,
+               .shares = {.end = tracked->count, .size = 1}},
       .workers = workers};
 
   pthread_mutex_init(&visit.work.lock, NULL);
@@ -452,7 +451,7 @@ static struct pyheap_error *add_totals(struct pyheap *heap,
 
 static struct pyheap_error *find_with(struct pyheap *heap,
                                       struct worker *workers,
-                                      const struct addresses *tracked) {
+                                      const struct batches *tracked) {
   TRY(roots_find_interned(heap));
   bool whole = visit_tracked(heap, workers, tracked);
   for (unsigned w = 0; w < heap->threads; w++)
@@ -479,7 +478,7 @@ static void forget(struct pyheap *heap) {
 }
 
 struct pyheap_error *pyheap_find_objects(struct pyheap *heap) {
-  struct addresses tracked = {0};
+  struct batches tracked = {0};
 
   if (heap->objects_found)
     return NULL;
@@ -498,7 +497,7 @@ struct pyheap_error *pyheap_find_objects(struct pyheap *heap) {
                                    : gc_lists_walk(heap, &tracked, &whole);
   if (!error)
     error = find_with(heap, workers, &tracked);
-  free(tracked.list);
+  batches_deinit(&tracked);
   for (unsigned w = 0; w < heap->threads; w++)
     worker_deinit(&workers[w]);
   free(workers);

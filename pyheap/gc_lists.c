@@ -115,13 +115,28 @@ static void run_walk(void *context, unsigned thread) {
     walk_step(walk);
 }
 
-/** Both walks on one thread. */
-static void run_alternately(struct walk walks[2]) {
+static bool is_walking(const struct walk walks[2]) {
+  return walks[0].end == END_NONE || walks[1].end == END_NONE;
+}
+
+/** Both walks on one thread, STEPS steps at the most. */
+static void run_alternately(struct walk walks[2], uint64_t steps) {
   walks[0].caller = walks[1].caller = true;
-  while (walks[0].end == END_NONE || walks[1].end == END_NONE)
+  for (; steps && is_walking(walks); steps--)
     for (int i = 0; i < 2; i++)
       if (walks[i].end == END_NONE)
         walk_step(&walks[i]);
+}
+
+/** Both, on two threads when there are: most lists end before a second one has
+ * begun. */
+static void run_both(struct walk walks[2], unsigned threads) {
+  enum {
+    FEW = 1000
+  };
+  run_alternately(walks, threads > 1 ? FEW : UINT64_MAX);
+  if (is_walking(walks))
+    parallel_run(2, run_walk, walks);
 }
 
 /* One list ---------------------------------------------------------------- */
@@ -141,18 +156,6 @@ static struct pyheap_error *check_end(struct pyheap *heap,
   default:
     return NULL;
   }
-}
-
-/** Adds what both walks have found, in the order of the list. */
-static bool add_found(struct addresses *found, const struct walk walks[2]) {
-  const struct addresses *first = &walks[0].found, *last = &walks[1].found;
-  if (!addresses_reserve(found, first->count + last->count))
-    return false;
-  for (size_t i = 0; i < first->count; i++)
-    found->list[found->count++] = first->list[i];
-  for (size_t i = last->count; i-- > 0;)
-    found->list[found->count++] = last->list[i];
-  return true;
 }
 
 /** Holds the ends of two walks against each other: where they met, each has to
@@ -179,13 +182,13 @@ static void walk_collecting(struct walk walks[2]) {
   walks[0].caller = walks[1].caller = true;
   run_walk(walks, 0);
   if (walks[0].end == END_BROKEN)
-    run_alternately(walks);
+    run_alternately(walks, UINT64_MAX);
   else
     walks[1].end = END_CLOSED;
 }
 
 static struct pyheap_error *walk_list(struct pyheap *heap, uint64_t head,
-                                      struct addresses *found, bool *whole) {
+                                      struct batches *found, bool *whole) {
   int32_t next = OFFSET(heap->layout, PyGC_Head, _gc_next);
   int32_t previous = OFFSET(heap->layout, PyGC_Head, _gc_prev);
   bool cancel = false, collecting = heap->info.collecting;
@@ -195,17 +198,13 @@ static struct pyheap_error *walk_list(struct pyheap *heap, uint64_t head,
   walk_init(&walks[1], heap, head, previous, next, &cancel);
   if (collecting)
     walk_collecting(walks);
-  else if (heap->threads > 1)
-    parallel_run(2, run_walk, walks);
   else
-    run_alternately(walks);
+    run_both(walks, heap->threads);
   if (collecting)
     *whole = false;
-  struct pyheap_error *error =
-      add_found(found, walks) ? NULL : &error_no_memory;
-  free(walks[0].found.list);
-  free(walks[1].found.list);
-  TRY(error);
+  bool added = batches_add(found, &walks[0].found);
+  if (!batches_add(found, &walks[1].found) || !added)
+    return &error_no_memory;
   if (collecting)
     return check_end(heap, &walks[0], whole);
   return check_walks(heap, walks, whole);
@@ -216,19 +215,19 @@ static struct pyheap_error *walk_list(struct pyheap *heap, uint64_t head,
 /** While the collector works it has lists of its own, whose heads are variables
  * of its functions. */
 static struct pyheap_error *walk_own_lists(struct pyheap *heap,
-                                           struct addresses *found,
+                                           struct batches *found,
                                            bool *whole) {
   size_t stack = 0;
   uint64_t head = 0;
   while (heap->info.collecting && c_stack_next_list(heap, &stack, &head)) {
-    size_t before = found->count;
+    size_t before = found->list_count;
     TRY(walk_list(heap, head, found, whole));
-    heap->info.collector_lists += found->count > before;
+    heap->info.collector_lists += found->list_count > before;
   }
   return NULL;
 }
 
-struct pyheap_error *gc_lists_walk(struct pyheap *heap, struct addresses *found,
+struct pyheap_error *gc_lists_walk(struct pyheap *heap, struct batches *found,
                                    bool *whole) {
   *whole = true;
   for (size_t i = 0; i < heap->root_count; i++) {
@@ -281,17 +280,8 @@ static void consider_tracked(void *context, uint64_t start, uint64_t size) {
     search->out_of_memory = true;
 }
 
-static bool take_found(struct addresses *found,
-                       const struct block_search *search) {
-  if (search->out_of_memory || !addresses_reserve(found, search->found.count))
-    return false;
-  for (size_t i = 0; i < search->found.count; i++)
-    found->list[found->count++] = search->found.list[i];
-  return true;
-}
-
 struct pyheap_error *gc_search_tracked(struct pyheap *heap,
-                                       struct addresses *found) {
+                                       struct batches *found) {
   cleanup_free struct block_search *searches =
       parallel_calloc(heap->threads, sizeof *searches);
   if (!searches)
@@ -303,9 +293,9 @@ struct pyheap_error *gc_search_tracked(struct pyheap *heap,
           ? NULL
           : error_canceled();
   for (unsigned t = 0; t < heap->threads; t++) {
-    if (!error && !take_found(found, &searches[t]))
+    bool added = batches_add(found, &searches[t].found);
+    if (!error && (searches[t].out_of_memory || !added))
       error = &error_no_memory;
-    free(searches[t].found.list);
   }
   return error;
 }

@@ -2,7 +2,6 @@
 /* Counts the objects on the collector's lists without following a reference. */
 #include "config.h"
 
-#include "addresses.h"
 #include "gc_lists.h"
 #include "heap.h"
 #include "marks.h"
@@ -11,32 +10,33 @@
 #include "tracked.h"
 
 enum {
-  BATCH = 1024,
   FIRST_LINE = 24, /**< So many objects ahead their own memory is asked for, */
   TABLE = 12,      /**< … and so many ahead what they have elsewhere. */
 };
 
 struct counting {
   struct pyheap *heap;
-  const struct addresses *objects;
-  struct shares shares;
+  const struct batches *objects;
+  struct shares shares; /**< Of the batches. */
   struct totals *totals; /**< By thread. */
   bool strange;          /**< An object whose size makes no sense. */
   bool out_of_memory, canceled;
 };
 
-/** Asks for what the objects behind object I of the list will need. */
-static void look_ahead(const struct pyheap *heap, const uint64_t *list,
-                       uint64_t i, uint64_t end) {
+/** Asks for what the objects behind object I of the batch will need. */
+static void look_ahead(const struct pyheap *heap, const struct batch *batch,
+                       size_t i) {
   struct object object;
   const char *why;
 
-  if (i + FIRST_LINE < end) {
-    const uint8_t *bytes = memory_at(&heap->memory, list[i + FIRST_LINE], 1);
+  if (i + FIRST_LINE < batch->left) {
+    const uint8_t *bytes =
+        memory_at(&heap->memory, batch->list[i + FIRST_LINE], 1);
     __builtin_prefetch(bytes);
     __builtin_prefetch(bytes + 32);
   }
-  if (i + TABLE < end && object_load(heap, list[i + TABLE], &object, &why))
+  if (i + TABLE < batch->left &&
+      object_load(heap, batch->list[i + TABLE], &object, &why))
     object_prefetch(heap, &object);
 }
 
@@ -60,18 +60,18 @@ static void count_object(struct counting *counting, uint64_t address,
 
 static void count_shares(void *context, unsigned thread) {
   struct counting *counting = context;
-  const uint64_t *list = counting->objects->list;
-  uint64_t start, end;
+  uint64_t number, end;
 
   while (!__atomic_load_n(&counting->canceled, __ATOMIC_RELAXED) &&
-         shares_take(&counting->shares, &start, &end)) {
-    for (uint64_t i = start; i < end; i++) {
-      look_ahead(counting->heap, list, i, counting->objects->count);
-      count_object(counting, list[i], &counting->totals[thread]);
+         shares_take(&counting->shares, &number, &end)) {
+    struct batch batch = batches_at(counting->objects, number);
+    for (size_t i = 0; i < batch.count; i++) {
+      look_ahead(counting->heap, &batch, i);
+      count_object(counting, batch.list[i], &counting->totals[thread]);
     }
-    if (thread == 0 && start / BATCH % 64 == 0 &&
-        heap_canceled(counting->heap, "counting objects", start,
-                      counting->objects->count))
+    if (thread == 0 && number % 64 == 0 &&
+        heap_canceled(counting->heap, "counting objects", number,
+                      counting->shares.end))
       __atomic_store_n(&counting->canceled, true, __ATOMIC_RELAXED);
   }
 }
@@ -93,13 +93,13 @@ static struct pyheap_error *make_rows(const struct pyheap *heap,
 }
 
 static struct pyheap_error *count_all(struct pyheap *heap,
-                                      const struct addresses *objects,
+                                      const struct batches *objects,
                                       struct pyheap_summary_row **rows,
                                       size_t *count) {
   struct counting counting = {
       .heap = heap,
       .objects = objects,
-      .shares = {.end = objects->count, .size = BATCH},
+      .shares = {.end = objects->count, .size = 1},
       .totals = calloc(heap->threads, sizeof *counting.totals)};
 
   if (!counting.totals)
@@ -119,7 +119,7 @@ static struct pyheap_error *count_all(struct pyheap *heap,
 struct pyheap_error *tracked_count(struct pyheap *heap,
                                    struct pyheap_summary_row **rows,
                                    size_t *count) {
-  struct addresses objects = {0};
+  struct batches objects = {0};
   struct problems before = heap->problems;
   bool whole = false;
 
@@ -134,6 +134,6 @@ struct pyheap_error *tracked_count(struct pyheap *heap,
   free(take(heap->marks));
   if (!error && whole)
     error = count_all(heap, &objects, rows, count);
-  free(objects.list);
+  batches_deinit(&objects);
   return error;
 }
