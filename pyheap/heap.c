@@ -187,6 +187,7 @@ void pyheap_close(struct pyheap *heap) {
   free(heap->interned);
   free(heap->interpreters);
   symbols_close(heap->symbols);
+  memory_give_back(&heap->memory, heap->threads);
   memory_deinit(&heap->memory);
   free((char *)heap->info.source);
   free((char *)heap->target.core);

@@ -11,6 +11,35 @@
 #include <sys/user.h>
 
 #include "error.h"
+#include "parallel.h"
+
+struct give_back {
+  uint8_t *mapping;
+  struct shares shares; /**< Of its bytes. */
+};
+
+static void give_back_shares(void *context, unsigned thread) {
+  struct give_back *give_back = context;
+  uint64_t start, end;
+
+  (void)thread;
+  /* What fails is left to munmap(). */
+  while (shares_take(&give_back->shares, &start, &end))
+    madvise(give_back->mapping + start, end - start, MADV_DONTNEED);
+}
+
+void memory_give_back(const struct memory *memory, unsigned threads) {
+  enum {
+    SHARE = 8 << 20
+  };
+  for (size_t i = 0; i < memory->mapping_count; i++) {
+    struct give_back give_back = {
+        .mapping = memory->mappings[i],
+        .shares = {.end = memory->mapping_lengths[i], .size = SHARE}};
+    if (threads > 1 && give_back.shares.end > SHARE)
+      parallel_run(threads, give_back_shares, &give_back);
+  }
+}
 
 void memory_deinit(struct memory *memory) {
   for (size_t i = 0; i < memory->mapping_count; i++)

@@ -97,6 +97,9 @@ struct memory {
 };
 
 void memory_deinit(struct memory *memory);
+/** Gives the pages of all mappings back to the system, by THREADS threads.  Before
+ * memory_deinit(), which does by one what is left. */
+void memory_give_back(const struct memory *memory, unsigned threads);
 
 /** Opens target->core.  target->exe replaces the path that the core names for
  * its program, target->files those of the others.  Errors: OS, NOT_CORE,
