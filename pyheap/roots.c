@@ -460,22 +460,40 @@ static uint64_t find_dict_type(const struct pyheap *heap) {
   return heap_word(heap, dict, OFFSET(heap->layout, PyObject, ob_type));
 }
 
-/** The dict of interned strings that a C variable points to, or 0. */
-static uint64_t find_static_interned(const struct pyheap *heap) {
-  int32_t of = OFFSET(heap->layout, PyObject, ob_type);
-  uint64_t dict_type = find_dict_type(heap);
+/** Whether ADDRESS is in memory that a file is mapped to. */
+static bool is_of_file(const struct pyheap *heap, uint64_t address) {
+  const struct memory_range *range = memory_range_at(&heap->memory, address);
+  return range && (range->flags & MEMORY_FILE);
+}
 
-  for (size_t i = 0; i < heap->memory.static_count; i++) {
-    const struct memory_static *area = &heap->memory.statics[i];
-    for (uint64_t at = area->start; at + 8 <= area->end; at += 8) {
-      uint64_t target = heap_word(heap, at, 0);
-      /* Most words fail the first test, which costs next to nothing. */
-      if (target && heap_word(heap, target, of) == dict_type &&
-          maps_to_itself(heap, target))
-        return target;
-    }
+/** The dict of interned strings that a variable in AREA points to, or 0. */
+static uint64_t find_interned_in(const struct pyheap *heap,
+                                 const struct memory_static *area,
+                                 uint64_t dict_type) {
+  int32_t of = OFFSET(heap->layout, PyObject, ob_type);
+
+  for (uint64_t at = area->start; at + 8 <= area->end; at += 8) {
+    uint64_t target = heap_word(heap, at, 0);
+    /* Most words fail the first tests, which cost next to nothing. */
+    if (target && !is_of_file(heap, target) &&
+        heap_word(heap, target, of) == dict_type &&
+        maps_to_itself(heap, target))
+      return target;
   }
   return 0;
+}
+
+/** The dict of interned strings that a C variable points to, or 0.  The variable
+ * is NULL at first, and therefore in the part of a program that is no file's. */
+static uint64_t find_static_interned(const struct pyheap *heap) {
+  const struct memory *memory = &heap->memory;
+  uint64_t dict_type = find_dict_type(heap), found = 0;
+
+  for (int of_file = 0; of_file < 2; of_file++)
+    for (size_t i = 0; i < memory->static_count && !found; i++)
+      if (is_of_file(heap, memory->statics[i].start) == of_file)
+        found = find_interned_in(heap, &memory->statics[i], dict_type);
+  return found;
 }
 
 /** Adds ADDRESS to heap->interned, which has room for it. */
