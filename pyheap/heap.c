@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "marks.h"
+#include "static_tables.h"
 #include "symbols.h"
 
 /* Problems ---------------------------------------------------------------- */
@@ -126,7 +127,8 @@ static struct pyheap_error *open_heap(struct pyheap *heap,
   TRY(copy_target(heap, target));
   TRY(open_memory(heap, target));
   TRY(memory_find_statics(&heap->memory));
-  return runtime_find(heap);
+  TRY(runtime_find(heap));
+  return static_tables_find(heap);
 }
 
 /** Tells before ERROR what the core file lacks, which may be the reason. */
@@ -185,6 +187,7 @@ void pyheap_close(struct pyheap *heap) {
   free(heap->generations);
   free(heap->owners);
   free(heap->interned);
+  free(heap->static_tables);
   free(heap->interpreters);
   symbols_close(heap->symbols);
   memory_give_back(&heap->memory, heap->threads);

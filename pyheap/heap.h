@@ -60,6 +60,10 @@ struct pyheap {
   uint64_t *interned;
   size_t interned_count;
 
+  /** By area of memory.statics; NULL where the version has none:
+   * static_tables.c */
+  struct static_tables *static_tables;
+
   /** Of free-threaded builds from 3.14 on, by address: refcount.c. */
   struct thread_count *thread_counts;
   size_t thread_count_count;

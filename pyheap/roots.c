@@ -370,15 +370,14 @@ static uint64_t end_of_own_runtime(const struct pyheap *heap) {
   return end;
 }
 
-/** The word TARGET at ADDRESS, which may be the address of an object. */
-static void visit_variable(struct visit *visit,
-                           const struct static_tables *tables, uint64_t address,
+/** The word TARGET at ADDRESS in an area, which may be an object's address. */
+static void visit_variable(struct visit *visit, size_t area, uint64_t address,
                            uint64_t target) {
   const char *name;
   if (!target || !heap_is_object(visit->heap, target) ||
       is_immortal_type(visit->heap, target))
     return;
-  switch (static_tables_word(tables, address, target, &name)) {
+  switch (static_tables_word(visit->heap, area, address, target, &name)) {
   case STATIC_OWNED:
     visit_named(visit, target, PYHEAP_OWNED, name);
     return;
@@ -394,16 +393,14 @@ static void visit_variable(struct visit *visit,
  * objects.  The runtime is one: it holds the handlers of signals from 3.12 on
  * (pycore_signal.h).  Bytes of static objects themselves, whose references are
  * known, are passed over. */
-static void scan_static(struct visit *visit,
-                        const struct memory_static *area) {
+static void scan_static(struct visit *visit, size_t number) {
   const struct pyheap *heap = visit->heap;
+  const struct memory_static *area = &heap->memory.statics[number];
   uint64_t runtime_end =
       heap->runtime + (uint64_t)SIZEOF(heap->layout, pyruntimestate);
   uint64_t interpreter = end_of_own_runtime(heap);
   uint64_t address = area->start;
-  struct static_tables tables;
 
-  static_tables_find(heap, area, &tables);
   while (address + 8 <= area->end) {
     uint64_t available = 0;
     const uint8_t *bytes = memory_available(&heap->memory, address, &available);
@@ -428,7 +425,7 @@ static void scan_static(struct visit *visit,
         continue;
       }
     }
-    visit_variable(visit, &tables, address, load_u64(bytes));
+    visit_variable(visit, number, address, load_u64(bytes));
     address += 8;
   }
 }
@@ -530,7 +527,7 @@ void root_visit(struct visit *visit, const struct root *root) {
   switch (root->kind) {
   case PYHEAP_ROOT_RUNTIME:
     for (size_t i = 0; i < visit->heap->memory.static_count; i++)
-      scan_static(visit, &visit->heap->memory.statics[i]);
+      scan_static(visit, i);
     break;
   case PYHEAP_ROOT_INTERPRETER:
     visit_interpreter(visit, root->address);

@@ -3,6 +3,7 @@
 
 #include "static_tables.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "text.h"
@@ -13,7 +14,8 @@ enum {
   ENTRY_NAME = 8, /**< … a name, and what was found, borrowed. */
   CHARACTERS = 256,
   ENOUGH = 8,    /**< So many entries in their places are no chance. */
-  IN_FLIGHT = 1, /**< An entry that was just being written. */
+  DAMAGED = 8,   /**< One of so many may be elsewhere, or just being written. */
+  TRIES = 64,    /**< Tables that are looked at, of each kind in an area. */
   LONGEST = 256, /**< Bytes of an identifier. */
 };
 static const uint64_t CACHE_SIZE = (uint64_t)CACHE_ENTRIES * ENTRY;
@@ -27,6 +29,11 @@ static bool load_at(const struct pyheap *heap, uint64_t address,
       target ? memory_range_at(&heap->memory, target) : NULL;
   return range && (range->flags & MEMORY_OBJECTS) &&
          object_load(heap, target, object, &why);
+}
+
+/** Whether a table has so many entries in their places and others. */
+static bool are_enough(int placed, int strangers) {
+  return placed >= ENOUGH && strangers <= placed / DAMAGED;
 }
 
 static bool is_none(const struct object *object) {
@@ -65,10 +72,10 @@ static bool is_cache(const struct pyheap *heap, uint64_t address) {
       continue;
     if (cache_around(heap, entry + ENTRY_NAME) == address)
       names++;
-    else if (!load_at(heap, entry + ENTRY_NAME, &name) || !is_none(&name))
-      strangers++;
+    else
+      strangers += !load_at(heap, entry + ENTRY_NAME, &name) || !is_none(&name);
   }
-  return names >= ENOUGH && strangers <= IN_FLIGHT;
+  return are_enough(names, strangers);
 }
 
 /* Characters --------------------------------------------------------------- */
@@ -106,15 +113,15 @@ static uint64_t characters_around(const struct pyheap *heap, uint64_t address,
 
 static bool is_table(const struct pyheap *heap, uint64_t address,
                      place_fn *place) {
-  int seen = 0;
+  int seen = 0, strangers = 0;
   for (uint64_t i = 0; i < CHARACTERS; i++) {
     if (!heap_word(heap, address + 8 * i, 0))
       continue;
-    if (characters_around(heap, address + 8 * i, place) != address)
-      return false;
-    seen++;
+    bool placed = characters_around(heap, address + 8 * i, place) == address;
+    seen += placed;
+    strangers += !placed;
   }
-  return seen >= ENOUGH;
+  return are_enough(seen, strangers);
 }
 
 /* All of them -------------------------------------------------------------- */
@@ -125,34 +132,51 @@ static bool lies_in(const struct memory_static *area, uint64_t address,
          size <= area->end - address;
 }
 
-static uint64_t find_characters(const struct pyheap *heap,
-                                const struct memory_static *area,
-                                uint64_t address, place_fn *place) {
-  uint64_t table = characters_around(heap, address, place);
-  return table && lies_in(area, table, 8 * CHARACTERS) &&
-                 is_table(heap, table, place)
-             ? table
-             : 0;
+/** Takes the table that an entry at ADDRESS would be in for *TABLE, when that
+ * is none yet and this is one.  Uses up one of the TRIES. */
+static void try_cache(const struct pyheap *heap,
+                      const struct memory_static *area, uint64_t address,
+                      int *tries, uint64_t *table) {
+  uint64_t found = *table || !*tries ? 0 : cache_around(heap, address);
+  if (!found || !lies_in(area, found, CACHE_SIZE))
+    return;
+  --*tries;
+  if (is_cache(heap, found))
+    *table = found;
 }
 
-void static_tables_find(const struct pyheap *heap,
-                        const struct memory_static *area,
-                        struct static_tables *ret) {
-  *ret = (struct static_tables){
-      .heap = heap,
-      .looked_for =
-          OFFSET(heap->layout, PyInterpreterState, type_cache) == FACT_ABSENT};
-  if (!ret->looked_for)
+static void try_characters(const struct pyheap *heap,
+                           const struct memory_static *area, uint64_t address,
+                           place_fn *place, int *tries, uint64_t *table) {
+  uint64_t found =
+      *table || !*tries ? 0 : characters_around(heap, address, place);
+  if (!found || !lies_in(area, found, 8 * CHARACTERS))
     return;
+  --*tries;
+  if (is_table(heap, found, place))
+    *table = found;
+}
+
+static void find_in(const struct pyheap *heap, const struct memory_static *area,
+                    struct static_tables *tables) {
+  int cache = TRIES, latin1 = TRIES, characters = TRIES;
   for (uint64_t at = area->start; at + 8 <= area->end; at += 8) {
-    uint64_t cache = ret->cache ? 0 : cache_around(heap, at);
-    if (cache && lies_in(area, cache, CACHE_SIZE) && is_cache(heap, cache))
-      ret->cache = cache;
-    if (!ret->latin1)
-      ret->latin1 = find_characters(heap, area, at, character_of);
-    if (!ret->characters)
-      ret->characters = find_characters(heap, area, at, byte_of);
+    try_cache(heap, area, at, &cache, &tables->cache);
+    try_characters(heap, area, at, character_of, &latin1, &tables->latin1);
+    try_characters(heap, area, at, byte_of, &characters, &tables->characters);
   }
+}
+
+struct pyheap_error *static_tables_find(struct pyheap *heap) {
+  size_t count = heap->memory.static_count;
+  if (OFFSET(heap->layout, PyInterpreterState, type_cache) != FACT_ABSENT)
+    return NULL;
+  heap->static_tables = calloc(count + 1, sizeof *heap->static_tables);
+  if (!heap->static_tables)
+    return &error_no_memory;
+  for (size_t i = 0; i < count; i++)
+    find_in(heap, &heap->memory.statics[i], &heap->static_tables[i]);
+  return NULL;
 }
 
 /** Whether a word is the str that its neighbour spells: the object of a
@@ -167,26 +191,44 @@ static bool is_identifier(const struct pyheap *heap, uint64_t address,
          text_equals(heap, target, (const char *)spelled);
 }
 
-enum static_word static_tables_word(const struct static_tables *tables,
+/** What the word at ADDRESS is to a cache: its entry has a name, which it owns,
+ * and what was found, which it does not. */
+static enum static_word cache_word(const struct pyheap *heap, uint64_t cache,
+                                   uint64_t address) {
+  struct object name;
+  if ((address - cache) % ENTRY != ENTRY_NAME)
+    return STATIC_BORROWED;
+  return cache_around(heap, address) == cache ||
+                 (load_at(heap, address, &name) && is_none(&name))
+             ? STATIC_OWNED
+             : STATIC_UNKNOWN;
+}
+
+static enum static_word characters_word(const struct pyheap *heap,
+                                        uint64_t table, uint64_t address,
+                                        place_fn *place) {
+  return characters_around(heap, address, place) == table ? STATIC_OWNED
+                                                          : STATIC_UNKNOWN;
+}
+
+enum static_word static_tables_word(const struct pyheap *heap, size_t area,
                                     uint64_t address, uint64_t target,
                                     const char **name) {
-  struct object object;
-  if (!tables->looked_for || !load_at(tables->heap, address, &object))
+  if (!heap->static_tables)
     return STATIC_UNKNOWN;
+  const struct static_tables *tables = &heap->static_tables[area];
   if (tables->cache && address - tables->cache < CACHE_SIZE) {
     *name = "cache of attribute names";
-    return (address - tables->cache) % ENTRY == ENTRY_NAME ? STATIC_OWNED
-                                                           : STATIC_BORROWED;
+    return cache_word(heap, tables->cache, address);
   }
   if (tables->latin1 && address - tables->latin1 < 8 * CHARACTERS) {
     *name = "str of one character";
-    return STATIC_OWNED;
+    return characters_word(heap, tables->latin1, address, character_of);
   }
   if (tables->characters && address - tables->characters < 8 * CHARACTERS) {
     *name = "bytes of one byte";
-    return STATIC_OWNED;
+    return characters_word(heap, tables->characters, address, byte_of);
   }
   *name = "_Py_IDENTIFIER string";
-  return is_identifier(tables->heap, address, target) ? STATIC_OWNED
-                                                      : STATIC_UNKNOWN;
+  return is_identifier(heap, address, target) ? STATIC_OWNED : STATIC_UNKNOWN;
 }

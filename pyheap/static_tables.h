@@ -11,8 +11,6 @@
 
 /** The tables in one area of C variables; an address of 0: none there. */
 struct static_tables {
-  const struct pyheap *heap;
-  bool looked_for;     /**< Later versions have them in their interpreters. */
   uint64_t cache;      /**< The cache of attribute look-ups. */
   uint64_t latin1;     /**< str of one character. */
   uint64_t characters; /**< bytes of one byte. */
@@ -24,12 +22,12 @@ enum static_word {
   STATIC_BORROWED,
 };
 
-void static_tables_find(const struct pyheap *heap,
-                        const struct memory_static *area,
-                        struct static_tables *ret);
-/** What the word TARGET at ADDRESS in the area is to its table, whose name is
- * *NAME then. */
-enum static_word static_tables_word(const struct static_tables *tables,
+/** Finds the tables of all areas, where the version has any: later ones have
+ * them in their interpreters. */
+struct pyheap_error *static_tables_find(struct pyheap *heap);
+/** What the word TARGET at ADDRESS in area number AREA is to the table that it
+ * is in, which *NAME tells then. */
+enum static_word static_tables_word(const struct pyheap *heap, size_t area,
                                     uint64_t address, uint64_t target,
                                     const char **name);
 
