@@ -13,11 +13,18 @@
 
 #include "pyheap/pyheap.h"
 
-enum { PAGE = 4096, HEADER_BYTES = 8192 };
+enum {
+  PAGE = 4096,
+  HEADER_BYTES = 8192,
+  ROOT_WORDS = 2048,    /**< Those of a root that most edits are in. */
+  POOL_WORDS = 8,       /**< Of the header of a pool, and of an arena. */
+  SEGMENT = 32 << 20,   /**< Of mimalloc. */
+  SEGMENT_WORDS = 8192, /**< Its header, and what it says of its pages. */
+};
 
 const char *const damage_places[PLACE_COUNT] = {
     "gc links", "objects", "behind objects", "types", "dict tables",
-    "roots",    "headers", "pages",          "truncation",
+    "roots",    "headers", "allocator",      "pages", "truncation",
 };
 
 /** Bytes that were there before. */
@@ -34,7 +41,8 @@ struct addresses {
 };
 
 struct damage {
-  int fd;             /**< The copy, in memory. */
+  int fd; /**< The copy, in memory. */
+  int original_fd;
   char path[64];
   const uint8_t *original;
   uint64_t size;
@@ -76,6 +84,21 @@ static void write_all(int fd, const uint8_t *bytes, uint64_t length,
   }
 }
 
+/** Makes the copy what the core file is, with its holes: a free-threaded one
+ * reserves a gigabyte. */
+static void copy_data(const struct damage *damage) {
+  off_t start, end = 0, size = (off_t)damage->size;
+  if (ftruncate(damage->fd, 0) < 0 || ftruncate(damage->fd, size) < 0)
+    fail("copy", "cannot be written");
+  while ((start = lseek(damage->original_fd, end, SEEK_DATA)) >= 0) {
+    end = lseek(damage->original_fd, start, SEEK_HOLE);
+    if (end < 0)
+      fail("core", "has no end");
+    write_all(damage->fd, damage->original + start, (uint64_t)(end - start),
+              (uint64_t)start);
+  }
+}
+
 static void copy_core(struct damage *damage, const char *core) {
   struct stat status;
   int fd = open(core, O_RDONLY | O_CLOEXEC);
@@ -83,12 +106,12 @@ static void copy_core(struct damage *damage, const char *core) {
     fail(core, "cannot be read");
   damage->size = (uint64_t)status.st_size;
   void *bytes = mmap(NULL, damage->size, PROT_READ, MAP_PRIVATE, fd, 0);
-  close(fd);
+  damage->original_fd = fd;
   damage->fd = memfd_create("damaged core", 0);
   if (bytes == MAP_FAILED || damage->fd < 0)
     fail(core, "cannot be copied");
   damage->original = bytes;
-  write_all(damage->fd, bytes, damage->size, 0);
+  copy_data(damage);
   snprintf(damage->path, sizeof damage->path, "/proc/self/fd/%d", damage->fd);
 }
 
@@ -160,7 +183,9 @@ struct damage *damage_open(const char *core) {
   return damage;
 }
 
-const char *damage_path(const struct damage *damage) { return damage->path; }
+const char *damage_path(const struct damage *damage) {
+  return damage->path;
+}
 
 /* Edits ------------------------------------------------------------------- */
 
@@ -220,8 +245,7 @@ static uint64_t changed(const struct damage *damage, const struct edit *edit,
 static void change_word(struct damage *damage, const struct edit *edit,
                         uint64_t address) {
   uint64_t offset = offset_of(damage, address);
-  uint64_t word =
-      changed(damage, edit, word_at(damage, offset), address);
+  uint64_t word = changed(damage, edit, word_at(damage, offset), address);
   put(damage, offset, &word, sizeof word);
 }
 
@@ -241,6 +265,15 @@ static void change_page(struct damage *damage, const struct edit *edit) {
  * included. */
 static uint64_t table_of(const struct damage *damage, uint64_t dict) {
   return word_at(damage, offset_of(damage, dict + 32));
+}
+
+/** A word of what the allocator keeps of OBJECT's surroundings: the header of
+ * its pool of 4 or 16 KB, of its arena, or of its segment. */
+static uint64_t allocator_word(uint64_t object, uint16_t word) {
+  static const uint64_t sizes[] = {PAGE, 4 * PAGE, 1 << 20, SEGMENT};
+  uint64_t size = sizes[word % 4];
+  uint64_t words = size == SEGMENT ? SEGMENT_WORDS : POOL_WORDS;
+  return (object & ~(size - 1)) + word / 4 % words * 8;
 }
 
 static void apply(struct damage *damage, const struct edit *edit) {
@@ -269,12 +302,17 @@ static void apply(struct damage *damage, const struct edit *edit) {
     return;
   case PLACE_ROOT:
     change_word(damage, edit,
-                pick(&damage->roots, edit->pick) + edit->word % 2048 * 8);
+                pick(&damage->roots, edit->pick) +
+                    (edit->how & 16 ? edit->word : edit->word % ROOT_WORDS) *
+                        8);
     return;
   case PLACE_HEADER:
     offset = 4 + (edit->pick ^ edit->word) % (HEADER_BYTES - 12);
     word = changed(damage, edit, word_at(damage, offset), edit->pick);
     put(damage, offset, &word, edit->word & 1 ? 8 : 1);
+    return;
+  case PLACE_ALLOCATOR:
+    change_word(damage, edit, allocator_word(object, edit->word));
     return;
   case PLACE_PAGE:
     change_page(damage, edit);
@@ -308,6 +346,6 @@ void damage_mend(struct damage *damage) {
 }
 
 void damage_restore(struct damage *damage) {
-  write_all(damage->fd, damage->original, damage->size, 0);
+  copy_data(damage);
   damage->truncated = false;
 }

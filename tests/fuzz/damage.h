@@ -16,24 +16,25 @@
 
 /** What is edited; names in damage_places[]. */
 enum place {
-  PLACE_LINK,     /**< Words of a collector's header. */
-  PLACE_OBJECT,   /**< The first words of an object. */
-  PLACE_BEHIND,   /**< What a word of an object points to. */
-  PLACE_TYPE,     /**< A type object. */
-  PLACE_TABLE,    /**< The table of a dict. */
-  PLACE_ROOT,     /**< Runtime, interpreters, threads and frames. */
-  PLACE_HEADER,   /**< ELF header, program headers and notes. */
-  PLACE_PAGE,     /**< A whole page, zeroed or randomised. */
-  PLACE_FILE,     /**< The file's end. */
+  PLACE_LINK,      /**< Words of a collector's header. */
+  PLACE_OBJECT,    /**< The first words of an object. */
+  PLACE_BEHIND,    /**< What a word of an object points to. */
+  PLACE_TYPE,      /**< A type object. */
+  PLACE_TABLE,     /**< The table of a dict. */
+  PLACE_ROOT,      /**< Runtime, interpreters, threads and frames. */
+  PLACE_HEADER,    /**< ELF header, program headers and notes. */
+  PLACE_ALLOCATOR, /**< Headers of pools, arenas and segments. */
+  PLACE_PAGE,      /**< A whole page, zeroed or randomised. */
+  PLACE_FILE,      /**< The file's end. */
   PLACE_COUNT,
 };
 extern const char *const damage_places[PLACE_COUNT];
 
 struct edit {
   uint8_t place;
-  uint8_t how;    /**< What is written: a value, a flipped bit, an address. */
-  uint16_t word;  /**< Which word of the place. */
-  uint32_t pick;  /**< Which object, type, page, … */
+  uint8_t how;   /**< What is written: a value, a flipped bit, an address. */
+  uint16_t word; /**< Which word of the place. */
+  uint32_t pick; /**< Which object, type, page, … */
   uint64_t value;
 };
 

@@ -13,7 +13,9 @@
 
 #include "damage.h"
 
-enum { MOST_EDITS = 4096 };
+enum {
+  MOST_EDITS = 4096
+};
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   static struct damage *damage;

@@ -12,6 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -19,10 +21,14 @@
 #include "damage.h"
 
 enum {
-  MOST = 300,       /**< Edits of a case. */
-  SECONDS = 10,     /**< For all questions of a case. */
-  MEMORY = 1 << 30, /**< Bytes of address space, the core file included. */
+  MOST = 300,     /**< Edits of a case. */
+  SECONDS = 10,   /**< Of processor time, for all questions of a case. */
+  PATIENCE = 12,  /**< So many times as long may pass on a busy machine. */
+  WATCH = 100000, /**< Microseconds between two looks at the memory in use. */
 };
+static const uint64_t MEMORY = 1ull << 30; /**< Bytes, beside the core file. */
+/** What sanitizers take: they keep freed memory, and shadows of all. */
+static const uint64_t SANITIZED = 2;
 
 struct test {
   struct edit edits[MOST];
@@ -42,25 +48,53 @@ static void make_test(uint64_t seed, uint64_t number, struct test *test) {
     uint64_t bits = next_random(&state);
     if (mixed)
       place = (unsigned)(next_random(&state) % PLACE_FILE);
-    test->edits[i] = (struct edit){(uint8_t)place, (uint8_t)bits,
-                                   (uint16_t)(bits >> 8),
-                                   (uint32_t)(bits >> 32), next_random(&state)};
+    test->edits[i] =
+        (struct edit){(uint8_t)place, (uint8_t)bits, (uint16_t)(bits >> 8),
+                      (uint32_t)(bits >> 32), next_random(&state)};
   }
 }
 
-/** Sanitizers reserve terabytes of address space, and take their time. */
-static void limit_resources(void) {
+static const char TOO_MUCH[] = "memory grows without end\n";
+
+/** Sanitizers reserve terabytes of address space, so that what is in use is
+ * looked at from time to time. */
+static void watch_memory(int signal) {
+  struct rusage usage;
+  (void)signal;
+  if (getrusage(RUSAGE_SELF, &usage) == 0 &&
+      (uint64_t)usage.ru_maxrss << 10 > SANITIZED * MEMORY) {
+    if (write(STDERR_FILENO, TOO_MUCH, sizeof TOO_MUCH - 1) < 0)
+      _exit(3);
+    _exit(4);
+  }
+}
+
+static void limit_seconds(rlim_t seconds) {
+  struct rlimit limit = {seconds, seconds + 1};
+  setrlimit(RLIMIT_CPU, &limit);
+  alarm((unsigned)seconds * PATIENCE);
+}
+
+/** CORE_BYTES are mapped and none of the program's. */
+static void limit_resources(uint64_t core_bytes) {
 #if defined __SANITIZE_ADDRESS__ || defined __SANITIZE_THREAD__
-  alarm(4 * SECONDS);
+  struct itimerval timer = {{0, WATCH}, {0, WATCH}};
+  struct sigaction action = {.sa_handler = watch_memory,
+                             .sa_flags = SA_RESTART};
+  (void)core_bytes;
+  sigaction(SIGPROF, &action, NULL);
+  setitimer(ITIMER_PROF, &timer, NULL);
+  limit_seconds(4 * SECONDS);
 #else
-  struct rlimit memory = {MEMORY, MEMORY};
+  struct rlimit memory = {MEMORY + core_bytes, MEMORY + core_bytes};
+  (void)watch_memory;
   setrlimit(RLIMIT_AS, &memory);
-  alarm(SECONDS);
+  limit_seconds(SECONDS);
 #endif
 }
 
 /** Runs one case in a child; whether it ended well. */
-static bool survives(const struct test *test) {
+static bool survives(const struct test *test, uint64_t core_bytes) {
   fflush(NULL);
   pid_t child = fork();
   int status;
@@ -69,7 +103,7 @@ static bool survives(const struct test *test) {
     exit(2);
   }
   if (child == 0) {
-    limit_resources();
+    limit_resources(core_bytes);
     LLVMFuzzerTestOneInput((const uint8_t *)test->edits,
                            test->count * sizeof *test->edits);
     exit(0);
@@ -77,8 +111,9 @@ static bool survives(const struct test *test) {
   while (waitpid(child, &status, 0) < 0 && errno == EINTR)
     ;
   if (WIFSIGNALED(status))
-    printf("%s: ", WTERMSIG(status) == SIGALRM ? "no end"
-                                               : strsignal(WTERMSIG(status)));
+    printf("%s: ", WTERMSIG(status) == SIGALRM || WTERMSIG(status) == SIGXCPU
+                       ? "no end"
+                       : strsignal(WTERMSIG(status)));
   else if (WEXITSTATUS(status))
     printf("exit status %d: ", WEXITSTATUS(status));
   return status == 0;
@@ -116,6 +151,7 @@ static int replay(const char *name) {
 int main(int argc, char **argv) {
   char *end = NULL;
   uint64_t seed = argc > 3 ? strtoull(argv[2], &end, 10) : 0;
+  struct stat core = {0};
 
   if (argc < 3) {
     fprintf(stderr, "Usage: run CORE SEED CASES [SECONDS]\n"
@@ -131,12 +167,16 @@ int main(int argc, char **argv) {
   }
   uint64_t cases = strtoull(argv[3], NULL, 10), number = 0, failed = 0;
   time_t stop = time(NULL) + (argc > 4 ? atol(argv[4]) : 1000000);
+  if (stat(argv[1], &core) < 0) {
+    perror(argv[1]);
+    return 2;
+  }
   /* An empty case reads the core, for all children. */
   LLVMFuzzerTestOneInput(NULL, 0);
   for (; number < cases && time(NULL) < stop; number++) {
     struct test test;
     make_test(seed, number, &test);
-    if (!survives(&test)) {
+    if (!survives(&test, 2 * (uint64_t)core.st_size)) {
       keep(&test, seed, number);
       /* The child has not mended what it damaged. */
       LLVMFuzzerTestOneInput(NULL, 0);
