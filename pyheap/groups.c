@@ -4,7 +4,6 @@
  * and not for each object. */
 #include "config.h"
 
-#include <omp.h>
 #include <string.h>
 
 #include "dict.h"
@@ -177,31 +176,36 @@ static void count_object(const struct grouping *grouping, pyheap_node node,
   add_bin(bins, &bin);
 }
 
+struct counting {
+  const struct grouping *grouping;
+  struct bins *bins; /**< By thread. */
+  struct heap_shares work;
+};
+
+static void count_shares(void *context, unsigned thread) {
+  struct counting *counting = context;
+  const struct pyheap_selection *selection = counting->grouping->selection;
+  struct bins *own = &counting->bins[thread];
+  uint64_t first, end;
+
+  while (heap_shares_take(&counting->work, thread, &first, &end))
+    for (pyheap_node node = pyheap_next_selected(selection, (pyheap_node)first);
+         node < end && !own->out_of_memory;
+         node = pyheap_next_selected(selection, node + 1))
+      count_object(counting->grouping, node, own);
+}
+
 /** Counts all that are selected; false when canceled. */
 static bool count_all(const struct grouping *grouping, struct bins *bins) {
-  const struct pyheap *heap = grouping->heap;
-  const struct pyheap_selection *selection = grouping->selection;
-  uint64_t count = selection->end, batches = (count + BATCH - 1) / BATCH;
-  uint64_t done = 0;
-  bool stop = false;
+  struct counting counting = {
+      .grouping = grouping,
+      .bins = bins,
+      .work = {.heap = grouping->heap,
+               .stage = "grouping objects",
+               .shares = {.end = grouping->selection->end, .size = BATCH}}};
 
-#pragma omp parallel for schedule(dynamic, 1) num_threads(heap->threads)
-  for (uint64_t batch = 0; batch < batches; batch++) {
-    struct bins *own = &bins[omp_get_thread_num()];
-    uint64_t end = (batch + 1) * BATCH;
-    if (__atomic_load_n(&stop, __ATOMIC_RELAXED))
-      continue;
-    for (pyheap_node node =
-             pyheap_next_selected(selection, (pyheap_node)(batch * BATCH));
-         node < end && node != PYHEAP_NO_NODE && !own->out_of_memory;
-         node = pyheap_next_selected(selection, node + 1))
-      count_object(grouping, node, own);
-    uint64_t so_far = __atomic_add_fetch(&done, 1, __ATOMIC_RELAXED);
-    if (omp_get_thread_num() == 0 &&
-        heap_canceled(heap, "grouping objects", so_far, batches))
-      __atomic_store_n(&stop, true, __ATOMIC_RELAXED);
-  }
-  return !stop;
+  parallel_run(grouping->heap->threads, count_shares, &counting);
+  return !counting.work.canceled;
 }
 
 /* Names ------------------------------------------------------------------- */

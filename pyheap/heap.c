@@ -7,7 +7,6 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "marks.h"
 #include "static_tables.h"
@@ -41,6 +40,19 @@ bool heap_canceled(const struct pyheap *heap, const char *stage, uint64_t done,
   return progress && !progress->step(progress->context, stage, done, total);
 }
 
+bool heap_shares_take(struct heap_shares *work, unsigned thread,
+                      uint64_t *start, uint64_t *end) {
+  if (__atomic_load_n(&work->canceled, __ATOMIC_RELAXED) ||
+      !shares_take(&work->shares, start, end))
+    return false;
+  if (thread == 0 &&
+      heap_canceled(work->heap, work->stage, *start, work->shares.end)) {
+    __atomic_store_n(&work->canceled, true, __ATOMIC_RELAXED);
+    return false;
+  }
+  return true;
+}
+
 struct pyheap_error *error_canceled(void) {
   return error_create(PYHEAP_ERROR_CANCELED, 0, "interrupted");
 }
@@ -65,10 +77,7 @@ static struct pyheap_error *copy_target(struct pyheap *heap,
     return &error_no_memory;
   if (target->sysroot && !(heap->target.sysroot = strdup(target->sysroot)))
     return &error_no_memory;
-  long processors = sysconf(_SC_NPROCESSORS_ONLN);
-  heap->threads = target->threads ? target->threads
-                  : processors > 0 ? (unsigned)processors
-                                   : 1;
+  heap->threads = target->threads ? target->threads : parallel_threads();
   return NULL;
 }
 

@@ -10,6 +10,7 @@
 #include "known_type.h"
 #include "layout/layout.h"
 #include "memory.h"
+#include "parallel.h"
 #include "type.h"
 
 enum {
@@ -257,5 +258,17 @@ bool heap_refcount_excess(const struct pyheap *heap, pyheap_node node,
 bool heap_canceled(const struct pyheap *heap, const char *stage, uint64_t done,
                    uint64_t total);
 struct pyheap_error *error_canceled(void);
+
+/** Shares of long work, which the user can stop. */
+struct heap_shares {
+  const struct pyheap *heap;
+  const char *stage; /**< As for heap_canceled(). */
+  struct shares shares;
+  bool canceled; /**< Then shares are left that nobody took. */
+};
+/** The next share START .. END-1 for a thread of parallel_run(), the first of
+ * which asks whether to go on; false when there is none left, or canceled. */
+bool heap_shares_take(struct heap_shares *work, unsigned thread,
+                      uint64_t *start, uint64_t *end);
 
 #endif

@@ -2,7 +2,6 @@
 /* Where _PyRuntime may be, when no symbol tells. */
 #include "config.h"
 
-#include <omp.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -139,32 +138,43 @@ static bool merge(struct lost_runtimes *all, const struct lost_runtimes *part) {
   return done;
 }
 
+struct search {
+  const struct areas *areas;
+  struct lost_runtimes *found; /**< By thread. */
+  bool out_of_memory;
+  struct heap_shares work;
+};
+
+static void search_shares(void *context, unsigned thread) {
+  struct search *search = context;
+  uint64_t i, end;
+
+  while (heap_shares_take(&search->work, thread, &i, &end))
+    if (!search_area(&search->work.heap->memory, &search->areas->list[i],
+                     &search->found[thread]))
+      __atomic_store_n(&search->out_of_memory, true, __ATOMIC_RELAXED);
+}
+
 static struct pyheap_error *search(const struct pyheap *heap,
                                    const struct areas *areas,
                                    struct lost_runtimes *ret) {
-  bool stop = false, failed = false;
-  size_t done = 0;
+  struct search search = {.areas = areas,
+                          .found = calloc(heap->threads, sizeof *search.found),
+                          .work = {.heap = heap,
+                                   .stage = "looking for the interpreter",
+                                   .shares = {.end = areas->count, .size = 1}}};
 
-#pragma omp parallel num_threads(heap->threads)
-  {
-    struct lost_runtimes found = {0};
-    bool mine = true;
-#pragma omp for schedule(dynamic, 1)
-    for (size_t i = 0; i < areas->count; i++) {
-      if (__atomic_load_n(&stop, __ATOMIC_RELAXED) || !mine)
-        continue;
-      mine = search_area(&heap->memory, &areas->list[i], &found);
-      size_t so_far = __atomic_add_fetch(&done, 1, __ATOMIC_RELAXED);
-      if (omp_get_thread_num() == 0 &&
-          heap_canceled(heap, "looking for the interpreter", so_far,
-                        areas->count))
-        __atomic_store_n(&stop, true, __ATOMIC_RELAXED);
-    }
-#pragma omp critical
-    failed |= !mine || !merge(ret, &found);
-    lost_runtimes_deinit(&found);
+  if (!search.found)
+    return &error_no_memory;
+  parallel_run(heap->threads, search_shares, &search);
+  for (unsigned i = 0; i < heap->threads; i++) {
+    search.out_of_memory |= !merge(ret, &search.found[i]);
+    lost_runtimes_deinit(&search.found[i]);
   }
-  return failed ? &error_no_memory : stop ? error_canceled() : NULL;
+  free(search.found);
+  return search.out_of_memory   ? &error_no_memory
+         : search.work.canceled ? error_canceled()
+                                : NULL;
 }
 
 struct pyheap_error *lost_runtimes_find(const struct pyheap *heap,

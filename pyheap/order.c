@@ -2,7 +2,6 @@
 /* The first of many objects, in an order: the largest, the most referred to. */
 #include "config.h"
 
-#include <omp.h>
 #include <string.h>
 
 #include "heap.h"
@@ -163,29 +162,36 @@ static void keep_batch(const struct ordering *ordering,
          (struct candidate){key_of(ordering, node), node});
 }
 
+struct keeping {
+  const struct ordering *ordering;
+  const struct pyheap_selection *selection;
+  struct candidates *found; /**< By thread. */
+  struct heap_shares work;
+};
+
+static void keep_shares(void *context, unsigned thread) {
+  struct keeping *keeping = context;
+  uint64_t first, end;
+
+  while (heap_shares_take(&keeping->work, thread, &first, &end))
+    keep_batch(keeping->ordering, keeping->selection, (pyheap_node)first,
+               (pyheap_node)end, &keeping->found[thread]);
+}
+
 /** Looks at all that are selected; false when canceled. */
 static bool keep_all(const struct ordering *ordering,
                      const struct pyheap_selection *selection,
                      struct candidates *found) {
-  const struct pyheap *heap = ordering->heap;
-  uint64_t count = selection->end, batches = (count + BATCH - 1) / BATCH;
-  uint64_t done = 0;
-  bool stop = false;
+  struct keeping keeping = {
+      .ordering = ordering,
+      .selection = selection,
+      .found = found,
+      .work = {.heap = ordering->heap,
+               .stage = "ordering objects",
+               .shares = {.end = selection->end, .size = BATCH}}};
 
-#pragma omp parallel for schedule(dynamic, 1) num_threads(heap->threads)
-  for (uint64_t batch = 0; batch < batches; batch++) {
-    if (__atomic_load_n(&stop, __ATOMIC_RELAXED))
-      continue;
-    uint64_t first = batch * BATCH, end = first + BATCH;
-    keep_batch(ordering, selection, (pyheap_node)first,
-               (pyheap_node)(end < count ? end : count),
-               &found[omp_get_thread_num()]);
-    uint64_t so_far = __atomic_add_fetch(&done, 1, __ATOMIC_RELAXED);
-    if (omp_get_thread_num() == 0 &&
-        heap_canceled(heap, "ordering objects", so_far, batches))
-      __atomic_store_n(&stop, true, __ATOMIC_RELAXED);
-  }
-  return !stop;
+  parallel_run(ordering->heap->threads, keep_shares, &keeping);
+  return !keeping.work.canceled;
 }
 
 /** All that the threads found, in order, the first LIMIT of them. */

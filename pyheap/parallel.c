@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 void *parallel_calloc(size_t count, size_t size) {
   size_t bytes;
@@ -13,6 +14,11 @@ void *parallel_calloc(size_t count, size_t size) {
     return NULL;
   void *structs = aligned_alloc(CACHE_LINES, bytes);
   return structs ? memset(structs, 0, bytes) : NULL;
+}
+
+unsigned parallel_threads(void) {
+  long processors = sysconf(_SC_NPROCESSORS_ONLN);
+  return processors > 0 ? (unsigned)processors : 1;
 }
 
 struct start {
@@ -45,4 +51,26 @@ void parallel_run(unsigned threads, parallel_fn *fn, void *context) {
     fn(context, thread);
   for (unsigned thread = 1; thread < running; thread++)
     pthread_join(starts[thread].id, NULL);
+}
+
+struct each {
+  parallel_each_fn *fn;
+  void *context;
+  struct shares shares;
+};
+
+static void call_each(void *context, unsigned thread) {
+  struct each *each = context;
+  uint64_t index, end;
+
+  (void)thread;
+  while (shares_take(&each->shares, &index, &end))
+    each->fn(each->context, index);
+}
+
+void parallel_each(unsigned threads, uint64_t count, parallel_each_fn *fn,
+                   void *context) {
+  struct each each = {fn, context, {.end = count, .size = 1}};
+
+  parallel_run(count < threads ? (unsigned)count : threads, call_each, &each);
 }

@@ -30,6 +30,9 @@ void *parallel_calloc(size_t count, size_t size);
 /** What thread THREAD of the work does; 0 is the caller's own. */
 typedef void parallel_fn(void *context, unsigned thread);
 
+/** As many threads as can run at the same time: one a processor. */
+unsigned parallel_threads(void);
+
 /** Runs FN for every thread below THREADS and waits for all.  They need not run
  * at the same time: where the system gives no more threads, the caller does the
  * work of the missing ones, one after the other. */
@@ -56,5 +59,12 @@ static inline bool shares_take(struct shares *shares, uint64_t *start,
       shares->end - *start < shares->size ? shares->end : *start + shares->size;
   return true;
 }
+
+/** What is done with thing INDEX of several. */
+typedef void parallel_each_fn(void *context, uint64_t index);
+
+/** Calls FN for every index below COUNT, in THREADS threads, in any order. */
+void parallel_each(unsigned threads, uint64_t count, parallel_each_fn *fn,
+                   void *context);
 
 #endif

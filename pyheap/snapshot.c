@@ -4,7 +4,6 @@
 
 #include "snapshot.h"
 
-#include <omp.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -150,30 +149,62 @@ static void take_object(const struct pyheap *heap, const uint32_t *numbers,
   snapshot->flags[number] = flags;
 }
 
+struct taking {
+  const uint32_t *numbers;
+  struct pyheap_snapshot *snapshot;
+  bool unreadable; /**< Any of the objects. */
+  struct heap_shares work;
+};
+
+static void take_shares(void *context, unsigned thread) {
+  struct taking *taking = context;
+  uint64_t first, end;
+  bool unreadable = false;
+
+  while (heap_shares_take(&taking->work, thread, &first, &end))
+    for (uint64_t number = first; number < end; number++)
+      take_object(taking->work.heap, taking->numbers, (uint32_t)number,
+                  taking->snapshot, &unreadable);
+  if (unreadable)
+    __atomic_store_n(&taking->unreadable, true, __ATOMIC_RELAXED);
+}
+
 static struct pyheap_error *take_objects(struct pyheap *heap,
                                          const uint32_t *numbers,
                                          struct pyheap_snapshot *snapshot) {
-  uint32_t count = snapshot->count, parts = (count + PART - 1) / PART, done = 0;
-  bool stop = false, unreadable = false;
+  struct taking taking = {
+      .numbers = numbers,
+      .snapshot = snapshot,
+      .work = {.heap = heap,
+               .stage = "taking a snapshot",
+               .shares = {.end = snapshot->count, .size = PART}}};
 
-#pragma omp parallel for schedule(dynamic, 1) num_threads(heap->threads)
-  for (uint32_t part = 0; part < parts; part++) {
-    if (__atomic_load_n(&stop, __ATOMIC_RELAXED))
-      continue;
-    uint32_t end = count - part * PART > PART ? (part + 1) * PART : count;
-    bool any = false;
-    for (uint32_t number = part * PART; number < end; number++)
-      take_object(heap, numbers, number, snapshot, &any);
-    if (any)
-      __atomic_store_n(&unreadable, true, __ATOMIC_RELAXED);
-    uint32_t so_far = __atomic_add_fetch(&done, 1, __ATOMIC_RELAXED);
-    if (omp_get_thread_num() == 0 &&
-        heap_canceled(heap, "taking a snapshot", so_far, parts))
-      __atomic_store_n(&stop, true, __ATOMIC_RELAXED);
-  }
-  if (unreadable)
+  parallel_run(heap->threads, take_shares, &taking);
+  if (taking.unreadable)
     add_unknown_type(snapshot);
-  return stop ? error_canceled() : NULL;
+  return taking.work.canceled ? error_canceled() : NULL;
+}
+
+struct copying {
+  const struct pyheap *heap;
+  struct pyheap_snapshot *snapshot;
+};
+
+static void copy_referrers(void *context, unsigned thread) {
+  struct copying *copying = context;
+  struct pyheap_snapshot *snapshot = copying->snapshot;
+  unsigned threads = copying->heap->threads;
+  uint64_t end = parallel_share(snapshot->count, thread + 1, threads);
+
+  for (uint64_t i = parallel_share(snapshot->count, thread, threads); i < end;
+       i++) {
+    size_t count;
+    const pyheap_node *nodes =
+        pyheap_referrers(copying->heap, (pyheap_node)i, &count);
+    if (count)
+      memcpy(snapshot->referrers + snapshot->starts[i], nodes,
+             count * sizeof *nodes);
+  }
 }
 
 static struct pyheap_error *take_references(struct pyheap *heap,
@@ -195,13 +226,8 @@ static struct pyheap_error *take_references(struct pyheap *heap,
       reallocarray(NULL, total + 1, sizeof *snapshot->referrers);
   if (!snapshot->referrers)
     return &error_no_memory;
-#pragma omp parallel for num_threads(heap->threads) private(referrers)
-  for (uint32_t i = 0; i < count; i++) {
-    const pyheap_node *nodes = pyheap_referrers(heap, i, &referrers);
-    if (referrers)
-      memcpy(snapshot->referrers + snapshot->starts[i], nodes,
-             referrers * sizeof *nodes);
-  }
+  parallel_run(heap->threads, copy_referrers,
+               &(struct copying){heap, snapshot});
   return NULL;
 }
 

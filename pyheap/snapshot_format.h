@@ -31,6 +31,7 @@ enum {
   CHUNK_SUM = 16,  /**< u32: CRC-32C of the 16 bytes before and the contents */
   CHUNK_HEADER = 20,
 
+  FIRST_CHUNKS = 3,      /**< Identity, types, roots. */
   CHUNK_OBJECTS = 65536, /**< Objects in a chunk; fewer in the last only. */
   OBJECT_LEAST = 7,      /**< Bytes that an object takes at least. */
   TYPE_LEAST = 6,

@@ -17,6 +17,7 @@
 #include "compressed.h"
 #include "error.h"
 #include "identity.h"
+#include "parallel.h"
 #include "snapshot.h"
 #include "snapshot_format.h"
 
@@ -25,8 +26,10 @@ struct chunk {
   uint32_t count;
   const uint8_t *start; /**< Its header. */
   struct source contents;
-  uint32_t first;      /**< Object, of a chunk of objects. */
-  uint64_t references; /**< In a chunk of references, once they are counted. */
+  uint32_t first; /**< Object, of a chunk of objects. */
+  /** In a chunk of references, once they are counted: its own, and those of the
+   * chunks before. */
+  uint64_t references, before;
 };
 
 struct loader {
@@ -167,7 +170,7 @@ static void expect(const struct loader *loader, uint32_t i,
     *chunk = (struct chunk){.kind = CHUNK_ROOTS, .count = loader->roots};
     return;
   }
-  uint32_t first = (i - 3) / 2 * CHUNK_OBJECTS;
+  uint32_t first = (i - FIRST_CHUNKS) / 2 * CHUNK_OBJECTS;
   uint32_t left = loader->objects - first;
   *chunk = (struct chunk){
       .kind = i % 2 ? CHUNK_COLUMNS : CHUNK_REFERENCES,
@@ -190,7 +193,7 @@ static uint64_t least(enum chunk_kind kind) {
 static struct pyheap_error *find_chunks(struct loader *loader) {
   uint64_t at = FILE_HEADER, length = loader->length;
 
-  if (loader->chunk_count != 3 + 2 * (uint64_t)parts_of(loader) ||
+  if (loader->chunk_count != FIRST_CHUNKS + 2 * (uint64_t)parts_of(loader) ||
       loader->chunk_count > length / CHUNK_HEADER)
     return damaged(loader, "its parts do not fit its objects");
   loader->chunks = calloc(loader->chunk_count, sizeof *loader->chunks);
@@ -217,18 +220,24 @@ static struct pyheap_error *find_chunks(struct loader *loader) {
   return at == length ? NULL : damaged(loader, "it has more than its parts");
 }
 
-static struct pyheap_error *check_sums(const struct loader *loader) {
-  bool right = true;
+static void check_sum(void *context, uint64_t i) {
+  struct chunk *chunk = &((struct loader *)context)->chunks[i];
+  uint32_t sum = crc32c(0, chunk->start, CHUNK_SUM);
 
-#pragma omp parallel for schedule(dynamic, 1) reduction(&& : right)            \
-    if (loader->chunk_count > 5)
-  for (uint32_t i = 0; i < loader->chunk_count; i++) {
-    const struct chunk *chunk = &loader->chunks[i];
-    uint32_t sum = crc32c(0, chunk->start, CHUNK_SUM);
-    sum = crc32c(sum, chunk->contents.at, source_left(&chunk->contents));
-    right = right && sum == get_u32(chunk->start + CHUNK_SUM);
-  }
-  return right ? NULL : damaged(loader, "a checksum is wrong");
+  sum = crc32c(sum, chunk->contents.at, source_left(&chunk->contents));
+  chunk->contents.bad = sum != get_u32(chunk->start + CHUNK_SUM);
+}
+
+static bool all_good(const struct loader *loader) {
+  for (uint32_t i = 0; i < loader->chunk_count; i++)
+    if (loader->chunks[i].contents.bad)
+      return false;
+  return true;
+}
+
+static struct pyheap_error *check_sums(struct loader *loader) {
+  parallel_each(parallel_threads(), loader->chunk_count, check_sum, loader);
+  return all_good(loader) ? NULL : damaged(loader, "a checksum is wrong");
 }
 
 /* Chunks ------------------------------------------------------------------ */
@@ -352,7 +361,9 @@ static bool decode_addresses(struct source *source, uint64_t *addresses,
   return true;
 }
 
-static void decode_columns(struct loader *loader, struct chunk *chunk) {
+static void decode_columns(void *context, uint64_t part) {
+  struct loader *loader = context;
+  struct chunk *chunk = &loader->chunks[FIRST_CHUNKS + 2 * part];
   struct pyheap_snapshot *snapshot = loader->snapshot;
   struct source *source = &chunk->contents;
   uint32_t first = chunk->first, end = first + chunk->count;
@@ -379,8 +390,14 @@ static void decode_columns(struct loader *loader, struct chunk *chunk) {
     snapshot->fingerprints[i] = (uint16_t)(bytes[0] | bytes[1] << 8);
 }
 
+static struct chunk *references_of(struct loader *loader, uint64_t part) {
+  return &loader->chunks[FIRST_CHUNKS + 2 * part + 1];
+}
+
 /** Counts the references of a chunk; starts[] become those within it. */
-static void count_references(struct loader *loader, struct chunk *chunk) {
+static void count_references(void *context, uint64_t part) {
+  struct loader *loader = context;
+  struct chunk *chunk = references_of(loader, part);
   struct source source = chunk->contents;
   uint32_t first = chunk->first, end = first + chunk->count;
 
@@ -395,16 +412,17 @@ static void count_references(struct loader *loader, struct chunk *chunk) {
   chunk->contents.bad = source.bad || source_left(&source);
 }
 
-/** The referrers of the chunk's objects, behind the BEFORE of those before. */
-static void decode_references(struct loader *loader, struct chunk *chunk,
-                              uint64_t before) {
+/** The referrers of the chunk's objects, behind those of the chunks before. */
+static void decode_references(void *context, uint64_t part) {
+  struct loader *loader = context;
+  struct chunk *chunk = references_of(loader, part);
   struct pyheap_snapshot *snapshot = loader->snapshot;
   struct source *source = &chunk->contents;
-  uint32_t *to = snapshot->referrers + before;
+  uint32_t *to = snapshot->referrers + chunk->before;
   uint32_t nodes = loader->objects + loader->roots;
 
   for (uint32_t i = chunk->first; i < chunk->first + chunk->count; i++) {
-    snapshot->starts[i] += before;
+    snapshot->starts[i] += chunk->before;
     uint64_t count = get_varint(source);
     int64_t last = i;
     for (uint64_t j = 0; j < count; j++) {
@@ -420,37 +438,26 @@ static void decode_references(struct loader *loader, struct chunk *chunk,
   }
 }
 
-static bool all_good(const struct loader *loader) {
-  for (uint32_t i = 0; i < loader->chunk_count; i++)
-    if (loader->chunks[i].contents.bad)
-      return false;
-  return true;
-}
-
 static struct pyheap_error *load_references(struct loader *loader) {
   struct pyheap_snapshot *snapshot = loader->snapshot;
   uint32_t parts = parts_of(loader);
   uint64_t total = 0;
 
   snapshot->starts = calloc(loader->objects + 1ull, sizeof *snapshot->starts);
-  cleanup_free uint64_t *before = calloc(parts + 1ull, sizeof *before);
-  if (!snapshot->starts || !before)
+  if (!snapshot->starts)
     return &error_no_memory;
-#pragma omp parallel for schedule(dynamic, 1) if (parts > 1)
-  for (uint32_t part = 0; part < parts; part++)
-    count_references(loader, &loader->chunks[4 + 2 * part]);
+  parallel_each(parallel_threads(), parts, count_references, loader);
   if (!all_good(loader))
     return damaged(loader, "its references make no sense");
   for (uint32_t part = 0; part < parts; part++) {
-    before[part] = total;
-    total += loader->chunks[4 + 2 * part].references;
+    struct chunk *chunk = references_of(loader, part);
+    chunk->before = total;
+    total += chunk->references;
   }
   snapshot->referrers = calloc(total + 1, sizeof *snapshot->referrers);
   if (!snapshot->referrers)
     return &error_no_memory;
-#pragma omp parallel for schedule(dynamic, 1) if (parts > 1)
-  for (uint32_t part = 0; part < parts; part++)
-    decode_references(loader, &loader->chunks[4 + 2 * part], before[part]);
+  parallel_each(parallel_threads(), parts, decode_references, loader);
   snapshot->starts[loader->objects] = total;
   return all_good(loader) ? NULL
                           : damaged(loader, "its references make no sense");
@@ -459,15 +466,12 @@ static struct pyheap_error *load_references(struct loader *loader) {
 static struct pyheap_error *decode_all(struct loader *loader, bool references) {
   struct pyheap_snapshot *snapshot = loader->snapshot;
   struct chunk *chunks = loader->chunks;
-  uint32_t parts = parts_of(loader);
   char *names = snapshot->names;
 
   TRY(decode_identity(loader, &chunks[0]));
   decode_types(loader, &chunks[1], &names);
   decode_roots(loader, &chunks[2], &names);
-#pragma omp parallel for schedule(dynamic, 1) if (parts > 1)
-  for (uint32_t part = 0; part < parts; part++)
-    decode_columns(loader, &chunks[3 + 2 * part]);
+  parallel_each(parallel_threads(), parts_of(loader), decode_columns, loader);
   for (uint32_t i = 0; i < loader->chunk_count; i++)
     if (chunks[i].kind != CHUNK_REFERENCES)
       chunks[i].contents.bad |= source_left(&chunks[i].contents) != 0;

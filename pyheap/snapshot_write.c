@@ -11,6 +11,7 @@
 
 #include "coding.h"
 #include "error.h"
+#include "parallel.h"
 #include "snapshot.h"
 #include "snapshot_format.h"
 
@@ -19,7 +20,6 @@ enum {
    * byte of flags, two of its fingerprint. */
   OBJECT_MOST = 3 * VARINT_MAX + 5 + 1 + 2,
   REFERENCE_MOST = 5,
-  FIRST_CHUNKS = 3, /**< Identity, types, roots. */
   WRITTEN_AT_ONCE = 256,
 };
 
@@ -186,24 +186,36 @@ static bool encode_references(const struct pyheap_snapshot *snapshot,
   return true;
 }
 
+struct encoding {
+  const struct pyheap_snapshot *snapshot;
+  struct chunk *chunks;
+  bool out_of_memory;
+};
+
+/** The two chunks of some of the objects. */
+static void encode_part(void *context, uint64_t part) {
+  struct encoding *encoding = context;
+  const struct pyheap_snapshot *snapshot = encoding->snapshot;
+  uint32_t first = (uint32_t)part * CHUNK_OBJECTS;
+  uint32_t end = snapshot->count - first > CHUNK_OBJECTS ? first + CHUNK_OBJECTS
+                                                         : snapshot->count;
+  struct chunk *chunk = &encoding->chunks[FIRST_CHUNKS + 2 * part];
+
+  if (!encode_columns(snapshot, first, end, &chunk[0]) ||
+      !encode_references(snapshot, first, end, &chunk[1]))
+    __atomic_store_n(&encoding->out_of_memory, true, __ATOMIC_RELAXED);
+}
+
 static bool encode_all(const struct pyheap_snapshot *snapshot, uint32_t parts,
                        struct chunk *chunks) {
-  bool complete = encode_identity(&snapshot->identity, &chunks[0]) &&
-                  encode_types(snapshot, &chunks[1]) &&
-                  encode_roots(snapshot, &chunks[2]);
+  struct encoding encoding = {.snapshot = snapshot, .chunks = chunks};
 
-#pragma omp parallel for schedule(dynamic, 1) reduction(&& : complete)         \
-    if (parts > 1)
-  for (uint32_t part = 0; part < parts; part++) {
-    uint32_t first = part * CHUNK_OBJECTS;
-    uint32_t end = snapshot->count - first > CHUNK_OBJECTS
-                       ? first + CHUNK_OBJECTS
-                       : snapshot->count;
-    struct chunk *chunk = &chunks[FIRST_CHUNKS + 2 * part];
-    complete = complete && encode_columns(snapshot, first, end, &chunk[0]) &&
-               encode_references(snapshot, first, end, &chunk[1]);
-  }
-  return complete;
+  if (!encode_identity(&snapshot->identity, &chunks[0]) ||
+      !encode_types(snapshot, &chunks[1]) ||
+      !encode_roots(snapshot, &chunks[2]))
+    return false;
+  parallel_each(parallel_threads(), parts, encode_part, &encoding);
+  return !encoding.out_of_memory;
 }
 
 /* Writing ----------------------------------------------------------------- */
