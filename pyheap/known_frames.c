@@ -9,6 +9,10 @@
 /** The depth of a value stack that is in a register of the evaluation loop. */
 #define DEPTH_UNKNOWN UINT64_MAX
 
+enum {
+  MAX_SUSPENDED = 1024, /**< Frames of one stack; sys.setrecursionlimit(). */
+};
+
 static bool frames_are_objects(const struct layout *layout) {
   return OFFSET(layout, PyFrameObject, f_code) != FACT_ABSENT;
 }
@@ -117,8 +121,10 @@ static void visit_slots(struct visit *visit, const struct frame_shape *shape,
   for (uint64_t i = 0; i < count; i++) {
     uint64_t word = load_u64(slots + 8 * i);
     uint64_t target = stack_reference(layout, word);
-    enum pyheap_reference_kind slot_kind = i < visited ? kind : PYHEAP_OWNED;
-    if (!target)
+    enum pyheap_reference_kind slot_kind =
+        i < visited || kind == PYHEAP_PROBABLE ? kind : PYHEAP_OWNED;
+    if (!target || (slot_kind == PYHEAP_PROBABLE &&
+                    !heap_is_object(visit_heap(visit), target)))
       continue;
     visit_counted_as(visit, word);
     if (i >= shape->locals) {
@@ -201,6 +207,41 @@ void visit_interpreter_frame(struct visit *visit, const struct object *holder,
   visit_stack(visit, &shape,
               frame + (uint64_t)OFFSET(layout, _PyInterpreterFrame, localsplus),
               header_depth(layout, frame, header), false, kind);
+}
+
+/** Whether a function of Python runs, or ran, in what may be a frame. */
+static bool may_be_frame(const struct pyheap *heap, uint64_t frame) {
+  const struct layout *layout = heap_layout(heap);
+  const uint8_t *header = frame_header(heap, frame);
+  struct frame_shape shape;
+  struct object function;
+  const char *why;
+  return header && frame_owner(heap, frame) == FRAME_OWNER_THREAD &&
+         frame_shape_read(heap, header_code(layout, header), &shape) &&
+         object_load(heap,
+                     stack_reference(layout, function_word(layout, header)),
+                     &function, &why) &&
+         function.type->known && function.type->known->kind == KIND_FUNCTION;
+}
+
+bool visit_suspended_frames(struct visit *visit, uint64_t frame) {
+  const struct pyheap *heap = visit_heap(visit);
+  const struct layout *layout = heap_layout(heap);
+  struct problems *problems = visit->problems;
+  unsigned count = 0;
+
+  if (frames_are_objects(layout))
+    return false;
+  /* Guesses are no news of the heap. */
+  visit->problems = NULL;
+  while (count < MAX_SUSPENDED && !visit->stop && frame % 8 == 0 &&
+         may_be_frame(heap, frame)) {
+    visit_interpreter_frame(visit, NULL, frame, PYHEAP_PROBABLE);
+    frame = heap_word(heap, frame, OFFSET(layout, _PyInterpreterFrame, previous));
+    count++;
+  }
+  visit->problems = problems;
+  return count;
 }
 
 /* Frame objects ----------------------------------------------------------- */

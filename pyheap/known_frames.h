@@ -36,6 +36,14 @@ int frame_owner(const struct pyheap *heap, uint64_t frame);
 void visit_interpreter_frame(struct visit *visit, const struct object *holder,
                              uint64_t frame, enum pyheap_reference_kind kind);
 
+/**
+ * The same for FRAME and those before it when they may be suspended: switched away
+ * from by an extension such as greenlet, which keeps their addresses in memory of
+ * its own.  All is probable.
+ * @return Whether there is such a frame at FRAME.
+ */
+bool visit_suspended_frames(struct visit *visit, uint64_t frame);
+
 /* Rows. */
 void visit_frame_object(struct visit *visit, const struct object *frame);
 void visit_generator(struct visit *visit, const struct object *generator);

@@ -9,6 +9,7 @@
 #include "heap.h"
 #include "instance.h"
 #include "known_core.h"
+#include "known_frames.h"
 #include "text.h"
 
 /* Memory ------------------------------------------------------------------ */
@@ -512,7 +513,7 @@ static void visit_members(struct visit *visit, const struct object *object,
 
 /** A word of an instance whose type no table describes: probably a reference
  * when an object is there, and when it leads to a block of memory, what that has
- * of the kind. */
+ * of the kind, and the frames of one stack. */
 static void scan_word(struct visit *visit, uint64_t word, uint64_t at) {
   enum { MAX_BLOCK = 1 << 20 };
   const struct pyheap *heap = visit->heap;
@@ -525,12 +526,17 @@ static void scan_word(struct visit *visit, uint64_t word, uint64_t at) {
   const uint8_t *block = size <= MAX_BLOCK && at <= UINT32_MAX
                              ? heap_memory(heap, word, size)
                              : NULL;
+  bool frames = false;
   for (uint64_t inner = 0; block && inner + 8 <= size && !visit->stop;
        inner += 8) {
     uint64_t target = load_u64(block + inner);
-    if (target && heap_is_object(heap, target))
+    if (!target)
+      continue;
+    if (heap_is_object(heap, target))
       visit_reference(visit, target, PYHEAP_PROBABLE, PYHEAP_NAME_BLOCK,
                       inner << 32 | at);
+    else if (!frames)
+      frames = visit_suspended_frames(visit, target);
   }
 }
 

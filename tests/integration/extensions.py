@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Types of no standard library (fixtures/extensions.py): NumPy's weigh and refer
-to what NumPy says; of what sizes itself in a way of its own, muppy says so."""
+to what NumPy says, suspended greenlets hold their variables; of what sizes itself
+in a way of its own, muppy says so."""
 import argparse
 import collections
 import json
@@ -30,20 +31,31 @@ def check_sizes(results, name, true, found):
                   "%s; %s" % (dict(wrong), list(first.values())[:5]))
 
 
-def check_references(results, name, path, found):
-    """Each array with its items, and nothing that only it holds is lost."""
+def references(found, address):
+    """What an object refers to, itself or in frames, which are objects until
+    3.10."""
+    there, frames = collections.Counter(), [address]
+    for frame in frames:
+        row = found.objects.get(frame, {"referents": [], "owned": []})
+        targets = row["referents"] + row["owned"] + row.get("probable", [])
+        there.update(targets)
+        frames += {target for target in targets if target not in frames
+                   and found.objects.get(target, {}).get("type") == "frame"}
+    return there
+
+
+def check_references(results, name, of, lines, found):
+    """Each array with its items, each greenlet with its variables, and nothing
+    that only these hold is lost."""
     wrong = []
-    with open(path, encoding="utf-8") as file:
-        lines = [json.loads(line) for line in file]
     for line in lines:
-        row = found.objects.get(line["address"], {"referents": [], "owned": []})
-        there = collections.Counter(row["referents"] + row["owned"])
+        there = references(found, line["address"])
         lost = collections.Counter(line["targets"]) - there
         if lost or any(target not in found.objects for target in line["targets"]):
             wrong.append("%s: %d of %d" % (
                 line["address"], sum(lost.values()), len(line["targets"])))
-    results.check(name + ": what NumPy's arrays refer to", lines and not wrong,
-                  str(wrong[:5]))
+    results.check("%s: what objects of %s refer to" % (name, of),
+                  lines and not wrong, str(wrong[:5]))
 
 
 def check_own_sizes(results, name, core, python, reader):
@@ -73,11 +85,14 @@ def test(results, python):
                             ["--expect", expected]) as fixture:
             true = Heap(fixture.truth)
             core = fixture.kernel_core()
+        with open(expected, encoding="utf-8") as file:
+            lines = [json.loads(line) for line in file]
         check_own_sizes(results, python, core, python, reader)
-        if not true.header["numpy"]:
-            results.skip(python, "it has no NumPy")
+        there = [of for of in ("numpy", "greenlet") if true.header[of]]
+        if not there:
+            results.skip(python, "it has neither NumPy nor greenlet")
             return
-        name = "%s, NumPy %s" % (python, true.header["numpy"])
+        name = ", ".join([python] + [of + " " + true.header[of] for of in there])
         export = os.path.join(directory, "export")
         reader.ask(["export", "-output", export], core=core, exe=python)
         found = Heap(export)
@@ -85,7 +100,9 @@ def test(results, python):
         results.check(name + ": every object is found", not missing,
                       str(sorted(missing)[:5]))
         check_sizes(results, name, true, found)
-        check_references(results, name, expected, found)
+        for of in there:
+            check_references(results, name, of,
+                             [line for line in lines if line["of"] == of], found)
 
 
 def main():
