@@ -22,8 +22,7 @@ struct search {
   char *context;
   size_t stride;
   struct piece *pieces;
-  struct shares shares;
-  bool canceled;
+  struct heap_shares shares;
 };
 
 static bool may_hold_blocks(const struct memory_range *range) {
@@ -56,12 +55,8 @@ static void search_pieces(void *context, unsigned thread) {
   void *own = search->context + search->stride * thread;
   uint64_t i, end;
 
-  while (!__atomic_load_n(&search->canceled, __ATOMIC_RELAXED) &&
-         shares_take(&search->shares, &i, &end)) {
+  while (heap_shares_take(&search->shares, thread, &i, &end)) {
     const struct piece *piece = &search->pieces[i];
-    if (thread == 0 && heap_canceled(heap, "going through the allocator", i,
-                                     search->shares.end))
-      __atomic_store_n(&search->canceled, true, __ATOMIC_RELAXED);
     if (!heap->layout->free_threaded)
       pymalloc_scan_range(heap, piece->start, piece->end, search->fn, own);
     mimalloc_scan_range(heap, piece->start, piece->end, search->fn, own);
@@ -78,12 +73,14 @@ bool allocator_blocks(struct pyheap *heap, allocator_block_fn *fn,
                           .context = context,
                           .stride = stride,
                           .pieces = pieces,
-                          .shares = {.end = count, .size = 1}};
+                          .shares = {.heap = heap,
+                                     .stage = "going through the allocator",
+                                     .shares = {.end = count, .size = 1}}};
   if (!pieces)
     return false;
   list_pieces(&heap->memory, pieces);
   parallel_run(heap->threads, search_pieces, &search);
-  return !search.canceled;
+  return !search.shares.canceled;
 }
 
 /** The bytes of a block of glibc's malloc(), whose size is before it, with three

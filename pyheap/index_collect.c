@@ -234,8 +234,7 @@ static void collect_roots(struct pyheap *heap, struct piece *piece,
 struct collection {
   struct pyheap *heap;
   struct collected *collected;
-  struct shares shares;
-  bool canceled;
+  struct heap_shares shares;
 };
 
 static void collect_pieces(void *context, unsigned thread) {
@@ -243,15 +242,10 @@ static void collect_pieces(void *context, unsigned thread) {
   struct pyheap *heap = collection->heap;
   uint64_t words = mark_words(heap), piece, end;
 
-  while (!__atomic_load_n(&collection->canceled, __ATOMIC_RELAXED) &&
-         shares_take(&collection->shares, &piece, &end)) {
+  while (heap_shares_take(&collection->shares, thread, &piece, &end))
     collect_words(heap, parallel_share(words, piece, PIECES),
                   parallel_share(words, piece + 1, PIECES),
                   &collection->collected->pieces[piece], collection->collected);
-    if (thread == 0 &&
-        heap_canceled(heap, "indexing references", piece, PIECES))
-      __atomic_store_n(&collection->canceled, true, __ATOMIC_RELAXED);
-  }
 }
 
 static struct pyheap_error *check_pieces(const struct collected *collected) {
@@ -274,16 +268,19 @@ struct pyheap_error *index_collect(struct pyheap *heap, struct collected *ret) {
       .counts = calloc(pyheap_node_count(heap) + 1ull, sizeof(uint32_t)),
       .refcounts =
           reallocarray(NULL, heap->object_count + 1ull, sizeof(int32_t))};
-  struct collection collection = {.heap = heap,
-                                  .collected = &collected,
-                                  .shares = {.end = PIECES, .size = 1}};
+  struct collection collection = {
+      .heap = heap,
+      .collected = &collected,
+      .shares = {.heap = heap,
+                 .stage = "indexing references",
+                 .shares = {.end = PIECES, .size = 1}}};
   struct pyheap_error *error = NULL;
 
   if (!collected.pieces || !collected.counts || !collected.refcounts)
     error = &error_no_memory;
   if (!error) {
     parallel_run(heap->threads, collect_pieces, &collection);
-    error = collection.canceled ? error_canceled() : NULL;
+    error = collection.shares.canceled ? error_canceled() : NULL;
   }
   if (!error) {
     collect_roots(heap, &collected.pieces[PIECES], &collected);

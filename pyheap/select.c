@@ -148,42 +148,37 @@ static void sum_rows(struct pyheap_selection *selection,
 }
 
 struct selecting {
-  const struct pyheap *heap;
   const struct pyheap_filter *filter;
   uint64_t *bits;
   struct pyheap_summary_row *rows; /**< TYPES for each thread. */
   uint32_t types;
-  struct shares shares;
-  bool canceled;
+  struct heap_shares shares;
 };
 
 static void select_shares(void *context, unsigned thread) {
   struct selecting *work = context;
   uint64_t first, end;
 
-  while (!__atomic_load_n(&work->canceled, __ATOMIC_RELAXED) &&
-         shares_take(&work->shares, &first, &end)) {
-    select_batch(work->heap, work->filter, (pyheap_node)first, (pyheap_node)end,
-                 work->bits, work->rows + (size_t)thread * work->types,
-                 work->types);
-    if (thread == 0 && heap_canceled(work->heap, "selecting objects", first,
-                                     work->shares.end))
-      __atomic_store_n(&work->canceled, true, __ATOMIC_RELAXED);
-  }
+  while (heap_shares_take(&work->shares, thread, &first, &end))
+    select_batch(work->shares.heap, work->filter, (pyheap_node)first,
+                 (pyheap_node)end, work->bits,
+                 work->rows + (size_t)thread * work->types, work->types);
 }
 
 /** The bits of the objects, and ROWS for each thread; false when canceled. */
 static bool select_all(const struct pyheap *heap,
                        const struct pyheap_filter *filter, uint64_t *bits,
                        struct pyheap_summary_row *rows, uint32_t types) {
-  struct selecting work = {.heap = heap,
-                           .filter = filter,
-                           .bits = bits,
-                           .rows = rows,
-                           .types = types,
-                           .shares = {.end = heap->object_count, .size = BATCH}};
+  struct selecting work = {
+      .filter = filter,
+      .bits = bits,
+      .rows = rows,
+      .types = types,
+      .shares = {.heap = heap,
+                 .stage = "selecting objects",
+                 .shares = {.end = heap->object_count, .size = BATCH}}};
   parallel_run(heap->threads, select_shares, &work);
-  return !work.canceled;
+  return !work.shares.canceled;
 }
 
 struct pyheap_error *pyheap_select(struct pyheap *heap,
