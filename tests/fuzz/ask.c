@@ -38,7 +38,7 @@ static const char *const questions[][ARGUMENTS] = {
 };
 static const char *const about_object[][ARGUMENTS] = {
     {"object", "@"},
-    {"referents", "@", "-depth", "4"},
+    {"referents", "@", "-level", "4"},
     {"refs", "@", "-depth", "4"},
     {"refs", "@", "-depth", "4", "-dot", "/dev/null"},
     {"sizeof", "@", "-detail", "4"},
@@ -55,7 +55,12 @@ ask(struct session *session, const char *const *question, const char *address) {
   for (; count < ARGUMENTS && question[count]; count++)
     arguments[count] =
         (char *)(question[count][0] == '@' ? address : question[count]);
-  return command_run(session, count, arguments);
+  enum command_status status = command_run(session, count, arguments);
+  if (status == COMMAND_USAGE) {
+    fprintf(stderr, "damage: muppy %s: no such question\n", question[0]);
+    abort();
+  }
+  return status;
 }
 
 struct names {
