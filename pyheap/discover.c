@@ -151,6 +151,18 @@ static void discover_neighbour(struct worker *worker, uint64_t address) {
     discover(worker, next);
 }
 
+/** A tracked object that a reference has led to and that was not found as others
+ * are: builds without lists have all of them in segments of the allocator, of
+ * which one is damaged then, and more may be lost. */
+static void miss_tracked(struct worker *worker, uint64_t address) {
+  if (worker->heap->layout->free_threaded)
+    problems_add(&worker->problems,
+                 "tracked objects that the allocator does not have", address,
+                 1);
+  else
+    discover_neighbour(worker, address);
+}
+
 /** Counts one object that was found, and finds what it refers to. */
 static void visit_found(struct worker *worker, const struct object *object,
                         bool tracked) {
@@ -162,10 +174,9 @@ static void visit_found(struct worker *worker, const struct object *object,
     worker->out_of_memory = true;
     return;
   }
-  if (!tracked && !worker->heap->layout->free_threaded &&
-      object_is_tracked(worker->heap, object)) {
+  if (!tracked && object_is_tracked(worker->heap, object)) {
     tracked = true;
-    discover_neighbour(worker, object->address);
+    miss_tracked(worker, object->address);
   }
   if (!object_measure(worker->heap, object, &bytes))
     problems_add(&worker->problems, "objects whose size makes no sense",
