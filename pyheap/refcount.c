@@ -45,8 +45,10 @@ bool heap_refcount_may_be_0(const struct pyheap *heap, uint64_t address) {
           object_is_tracked(heap, &object));
 }
 
+/** Both flags of the shared count: it is the whole count. */
+enum { MERGED = 3 };
+
 uint64_t heap_next_garbage(const struct pyheap *heap, uint64_t address) {
-  static const uint8_t MERGED = 3; /* Both flags of the shared count. */
   const struct layout *layout = heap->layout;
   if (!layout->free_threaded || !heap->info.collecting)
     return 0;
@@ -80,16 +82,19 @@ static int64_t count_of_threads(const struct pyheap *heap, uint64_t address) {
  * (Include/refcount.h, Py_REFCNT).  Objects with deferred counting have a large
  * number added to the shared count (pycore_object.h, _Py_REF_DEFERRED), or in
  * 3.13 one (Objects/object.c, _PyObject_SetDeferredRefcount); since 3.14 threads
- * count references to some of them on their own.  Each part may be negative. */
+ * count references to some of them on their own.  Each part may be negative.
+ * The local one of a merged object says nothing: it is 0 but for what a collection
+ * computes there (Python/gc_free_threading.c, handle_resurrected_objects). */
 static int64_t split_refcount(const struct pyheap *heap, uint64_t address,
                               const uint8_t *bytes) {
   static const int64_t deferred = INT64_MAX / 8;
   const struct layout *layout = heap->layout;
   uint32_t local = load_u32(bytes + OFFSET(layout, PyObject, ob_ref_local));
   int64_t shared = load_i64(bytes + OFFSET(layout, PyObject, ob_ref_shared));
-  if (local == UINT32_MAX)
+  bool merged = (shared & MERGED) == MERGED;
+  if (local == UINT32_MAX && !merged)
     return -1;
-  int64_t count = (int64_t)local + (shared >> 2);
+  int64_t count = (merged ? 0 : (int64_t)local) + (shared >> 2);
   if (is_deferred(layout, bytes)) {
     count -= layout->version < 0x030e ? 1 : deferred;
     count += count_of_threads(heap, address);
