@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "plugin/describe.h"
+#include "pyheap/sorted.h"
 
 enum {
   NAMES_SHOWN = 3, /**< Of several references between the same two. */
@@ -157,17 +158,10 @@ static void keep_all(struct reference_names *names, struct place *place) {
 
 static void search_kept(const struct place *place, pyheap_node to,
                         struct search *search) {
-  size_t low = 0, high = place->count;
+  size_t i = SORTED_PLACE(0, place->count, j, place->entries[j].to < to);
 
-  while (low < high) {
-    size_t middle = low + (high - low) / 2;
-    if (place->entries[middle].to < to)
-      low = middle + 1;
-    else
-      high = middle;
-  }
-  for (; low < place->count && place->entries[low].to == to; low++) {
-    const struct entry *entry = &place->entries[low];
+  for (; i < place->count && place->entries[i].to == to; i++) {
+    const struct entry *entry = &place->entries[i];
     struct pyheap_name name = {(enum pyheap_name_form)entry->form, entry->name};
     if (!take(search, name, (enum pyheap_reference_kind)entry->kind))
       return;

@@ -264,16 +264,12 @@ uint64_t pyheap_address(const struct pyheap *heap, pyheap_node node) {
 
 void pyheap_nodes_near(const struct pyheap *heap, uint64_t address,
                        pyheap_node *before, pyheap_node *after) {
-  pyheap_node low = 0, high = heap->object_count;
-  while (low < high) {
-    pyheap_node middle = low + (high - low) / 2;
-    if (heap_number_address(heap, middle) <= address)
-      low = middle + 1;
-    else
-      high = middle;
-  }
-  *before = low ? low - 1 : PYHEAP_NO_NODE;
-  *after = low < heap->object_count ? low : PYHEAP_NO_NODE;
+  pyheap_node place = (pyheap_node)SORTED_PLACE(
+      0, heap->object_count, i,
+      heap_number_address(heap, (pyheap_node)i) <= address);
+
+  *before = place ? place - 1 : PYHEAP_NO_NODE;
+  *after = place < heap->object_count ? place : PYHEAP_NO_NODE;
 }
 
 enum pyheap_root_kind pyheap_root_kind(const struct pyheap *heap,
@@ -330,19 +326,12 @@ static bool is_uncounted(const struct pyheap *heap,
 
 /** How many references to the object NODE its count leaves out. */
 static int64_t uncounted(const struct pyheap *heap, pyheap_node node) {
-  size_t low = 0, high = heap->uncounted_count;
-  while (low < high) {
-    size_t middle = low + (high - low) / 2;
-    if (heap->uncounted[middle] < node)
-      low = middle + 1;
-    else
-      high = middle;
-  }
-  int64_t count = 0;
-  while (low + (size_t)count < heap->uncounted_count &&
-         heap->uncounted[low + (size_t)count] == node)
-    count++;
-  return count;
+  uint64_t first =
+      SORTED_PLACE(0, heap->uncounted_count, i, heap->uncounted[i] < node);
+  uint64_t end = first;
+  while (end < heap->uncounted_count && heap->uncounted[end] == node)
+    end++;
+  return (int64_t)(end - first);
 }
 
 bool object_refcount_known(const struct pyheap *heap,

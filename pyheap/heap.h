@@ -11,6 +11,7 @@
 #include "layout/layout.h"
 #include "memory.h"
 #include "parallel.h"
+#include "sorted.h"
 #include "type.h"
 
 enum {
@@ -139,15 +140,9 @@ struct pyheap_error *roots_find_interned(struct pyheap *heap);
 /** Whether the object at ADDRESS is one. */
 static inline bool heap_is_interned_dict(const struct pyheap *heap,
                                          uint64_t address) {
-  size_t low = 0, high = heap->interned_count;
-  while (low < high) {
-    size_t middle = low + (high - low) / 2;
-    if (heap->interned[middle] < address)
-      low = middle + 1;
-    else
-      high = middle;
-  }
-  return low < heap->interned_count && heap->interned[low] == address;
+  uint64_t place =
+      SORTED_PLACE(0, heap->interned_count, i, heap->interned[i] < address);
+  return place < heap->interned_count && heap->interned[place] == address;
 }
 
 /* refcount.c */

@@ -298,22 +298,11 @@ const pyheap_node *pyheap_referrers(const struct pyheap *heap,
   return heap->in_sources + heap->in_starts[object];
 }
 
-/** The first place from LOW on, before HIGH, whose source is SOURCE or later. */
-static uint64_t first_source(const struct pyheap *heap, uint64_t low,
-                             uint64_t high, uint64_t source) {
-  while (low < high) {
-    uint64_t middle = low + (high - low) / 2;
-    if (heap->in_sources[middle] < source)
-      low = middle + 1;
-    else
-      high = middle;
-  }
-  return low;
-}
-
 uint32_t index_multiplicity(const struct pyheap *heap, uint32_t target,
                             uint32_t source) {
-  uint64_t end = heap->in_starts[target + 1];
-  uint64_t first = first_source(heap, heap->in_starts[target], end, source);
-  return (uint32_t)(first_source(heap, first, end, source + 1ull) - first);
+  const uint32_t *sources = heap->in_sources;
+  uint64_t high = heap->in_starts[target + 1];
+  uint64_t first =
+      SORTED_PLACE(heap->in_starts[target], high, i, sources[i] < source);
+  return (uint32_t)(SORTED_PLACE(first, high, i, sources[i] <= source) - first);
 }

@@ -113,15 +113,7 @@ void lost_names_deinit(struct lost_names *names) {
 
 /** The index of the first entry that is not below ADDRESS. */
 static size_t find_place(const struct lost_names *names, uint64_t address) {
-  size_t low = 0, high = names->count;
-  while (low < high) {
-    size_t middle = low + (high - low) / 2;
-    if (names->list[middle].address < address)
-      low = middle + 1;
-    else
-      high = middle;
-  }
-  return low;
+  return SORTED_PLACE(0, names->count, i, names->list[i].address < address);
 }
 
 const char *lost_names_get(const struct pyheap *heap, uint64_t address) {

@@ -57,18 +57,10 @@ uint32_t heap_number(const struct pyheap *heap, uint64_t address) {
 
 /** The address of a granule's bit. */
 uint64_t heap_bit_address(const struct pyheap *heap, uint64_t bit) {
-  const struct memory *memory = &heap->memory;
-  size_t low = 0, high = memory->range_count;
-  const struct memory_range *found = NULL;
-  while (low < high) {
-    size_t middle = low + (high - low) / 2;
-    if (memory->ranges[middle].bit <= bit) {
-      found = &memory->ranges[middle];
-      low = middle + 1;
-    } else {
-      high = middle;
-    }
-  }
+  const struct memory_range *ranges = heap->memory.ranges;
+  uint64_t place =
+      SORTED_PLACE(0, heap->memory.range_count, i, ranges[i].bit <= bit);
+  const struct memory_range *found = &ranges[place - 1];
   return (found->start / MEMORY_GRANULE + bit - found->bit) * MEMORY_GRANULE;
 }
 

@@ -12,6 +12,7 @@
 
 #include "error.h"
 #include "parallel.h"
+#include "sorted.h"
 
 struct give_back {
   uint8_t *mapping;
@@ -278,15 +279,8 @@ static struct pyheap_error *make_disjoint(struct memory *memory) {
 }
 
 size_t memory_find_range(const struct memory *memory, uint64_t address) {
-  size_t low = 0, high = memory->range_count;
-  while (low < high) {
-    size_t middle = low + (high - low) / 2;
-    if (memory->ranges[middle].end > address)
-      high = middle;
-    else
-      low = middle + 1;
-  }
-  return low;
+  return SORTED_PLACE(0, memory->range_count, i,
+                      memory->ranges[i].end <= address);
 }
 
 /** Fills the table from 1 MiB chunks of address space to the first range that

@@ -64,17 +64,11 @@ uint64_t heap_next_garbage(const struct pyheap *heap, uint64_t address) {
 
 /** What threads have counted of the object at ADDRESS by themselves. */
 static int64_t count_of_threads(const struct pyheap *heap, uint64_t address) {
-  size_t low = 0, high = heap->thread_count_count;
-  while (low < high) {
-    size_t middle = low + (high - low) / 2;
-    if (heap->thread_counts[middle].address < address)
-      low = middle + 1;
-    else
-      high = middle;
-  }
-  return low < heap->thread_count_count &&
-                 heap->thread_counts[low].address == address
-             ? heap->thread_counts[low].count
+  const struct thread_count *counts = heap->thread_counts;
+  uint64_t place =
+      SORTED_PLACE(0, heap->thread_count_count, i, counts[i].address < address);
+  return place < heap->thread_count_count && counts[place].address == address
+             ? counts[place].count
              : 0;
 }
 

@@ -331,15 +331,9 @@ uint32_t pyheap_snapshot_unreadable(const struct pyheap_snapshot *snapshot) {
 
 pyheap_node pyheap_snapshot_at(const struct pyheap_snapshot *snapshot,
                                uint64_t address) {
-  uint32_t low = 0, high = snapshot->count;
-  while (low < high) {
-    uint32_t middle = low + (high - low) / 2;
-    if (snapshot->addresses[middle] < address)
-      low = middle + 1;
-    else
-      high = middle;
-  }
-  return low < snapshot->count && snapshot->addresses[low] == address
-             ? low
+  pyheap_node place = (pyheap_node)SORTED_PLACE(
+      0, snapshot->count, i, snapshot->addresses[i] < address);
+  return place < snapshot->count && snapshot->addresses[place] == address
+             ? place
              : PYHEAP_NO_NODE;
 }

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "error.h"
+#include "sorted.h"
 
 struct symbol {
   uint64_t address;
@@ -146,18 +147,12 @@ bool symbols_find(const struct symbols *symbols, const char *name,
 
 const char *symbols_name_at(const struct symbols *symbols, uint64_t address,
                             uint64_t *offset) {
-  size_t low = 0, high = symbols->count;
-  while (low < high) {
-    size_t middle = low + (high - low) / 2;
-    if (symbols->by_address[middle].address <= address)
-      low = middle + 1;
-    else
-      high = middle;
-  }
-  if (!low)
+  uint64_t place = SORTED_PLACE(0, symbols->count, i,
+                                symbols->by_address[i].address <= address);
+  if (!place)
     return NULL;
-  *offset = address - symbols->by_address[low - 1].address;
-  return symbols->by_address[low - 1].name;
+  *offset = address - symbols->by_address[place - 1].address;
+  return symbols->by_address[place - 1].name;
 }
 
 uint64_t symbols_base(const struct symbols *symbols) { return symbols->base; }

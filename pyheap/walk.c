@@ -20,17 +20,11 @@ bool heap_is_held_unseen(const struct pyheap *heap, uint32_t object) {
 
 bool heap_is_referrer(const struct pyheap *heap, uint32_t object,
                       uint32_t source) {
-  uint64_t low = heap->in_starts[object], high = heap->in_starts[object + 1];
-  uint64_t end = high;
+  uint64_t end = heap->in_starts[object + 1];
+  uint64_t place = SORTED_PLACE(heap->in_starts[object], end, i,
+                                heap->in_sources[i] < source);
 
-  while (low < high) {
-    uint64_t middle = low + (high - low) / 2;
-    if (heap->in_sources[middle] < source)
-      low = middle + 1;
-    else
-      high = middle;
-  }
-  return low < end && heap->in_sources[low] == source;
+  return place < end && heap->in_sources[place] == source;
 }
 
 /* The program: what a heap holds in any case ------------------------------- */

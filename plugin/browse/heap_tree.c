@@ -10,6 +10,7 @@
 #include "plugin/describe.h"
 #include "plugin/object_text.h"
 #include "plugin/render/number.h"
+#include "pyheap/sorted.h"
 
 enum {
   DETAILS_LIMIT = 25, /**< Attributes, items and so on. */
@@ -327,20 +328,11 @@ static void describe_nothing(const struct heap_tree *tree,
 /** How often REFERRER refers to NODE. */
 static uint64_t multiplicity(const struct pyheap *heap, pyheap_node node,
                              pyheap_node referrer) {
-  size_t count, low = 0;
+  size_t count;
   const pyheap_node *referrers = pyheap_referrers(heap, node, &count);
+  uint64_t first = SORTED_PLACE(0, count, i, referrers[i] < referrer);
 
-  for (size_t high = count; low < high;) {
-    size_t middle = low + (high - low) / 2;
-    if (referrers[middle] < referrer)
-      low = middle + 1;
-    else
-      high = middle;
-  }
-  size_t end = low;
-  while (end < count && referrers[end] == referrer)
-    end++;
-  return end - low;
+  return SORTED_PLACE(first, count, i, referrers[i] <= referrer) - first;
 }
 
 static void describe_reference(const struct heap_tree *tree,

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "pyheap/sorted.h"
+
 enum {
   HISTORY_MAX = 100, /**< Trees; the oldest is forgotten. */
   STEP_ROWS = 256,   /**< Searched between two questions whether to go on. */
@@ -69,16 +71,7 @@ static void close_all(const struct browse_source *source, struct opened *node) {
 
 /** Where the open child INDEX of NODE is in its kids, or is to be put. */
 static size_t kid_position(const struct opened *node, uint64_t index) {
-  size_t low = 0, high = node->kid_count;
-
-  while (low < high) {
-    size_t middle = low + (high - low) / 2;
-    if (node->kids[middle]->index < index)
-      low = middle + 1;
-    else
-      high = middle;
-  }
-  return low;
+  return SORTED_PLACE(0, node->kid_count, i, node->kids[i]->index < index);
 }
 
 static struct opened *kid_at(const struct opened *node, uint64_t index) {
