@@ -64,6 +64,8 @@ static bool is_behind_thread(int fact) {
       FACT_PyThreadState__refcounts_size,
       FACT_PyThreadState__objects_to_merge,
       FACT_PyThreadState__local_objects_to_merge,
+      FACT_PyThreadState__mimalloc_heaps,
+      FACT_PyThreadState__mimalloc_tld,
   };
   for (size_t i = 0; i < sizeof behind / sizeof *behind; i++)
     if (behind[i] == fact)
