@@ -30,6 +30,19 @@ void mimalloc_scan_range(struct pyheap *heap, uint64_t start, uint64_t end,
 bool mimalloc_block_at(const struct pyheap *heap, uint64_t address,
                        uint64_t *block, uint64_t *size);
 
+/** What a segment of mimalloc, memory of one thread, says of whom it
+ * belongs to. */
+struct mimalloc_segment {
+  uint64_t heap; /**< Address of one of its pages' heap; 0: no thread's. */
+  uint64_t next_abandoned; /**< Another one that a thread has left; 0: none. */
+  uint64_t subproc; /**< Whose, by version 2.5.2; 0 in 2.1.2. */
+};
+/** The segment that begins at ADDRESS; false when none does. */
+bool mimalloc_segment_at(const struct pyheap *heap, uint64_t address,
+                         struct mimalloc_segment *ret);
+/** The size of most segments and the alignment of all. */
+uint64_t mimalloc_segment_size(void);
+
 /** The block of the small-object allocator that ADDRESS is in; false where that
  * has none. */
 bool pymalloc_block_at(const struct pyheap *heap, uint64_t address,

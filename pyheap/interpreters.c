@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Which interpreter an object belongs to: the one on whose collector's lists it
- * is, else the one whose objects lead to it.
+ * is, or of whose threads the memory is where there are no lists, else the one
+ * whose objects lead to it.
  *
  * Every object has an owner, a word of 16 bits that grows only: none, then one
  * interpreter, then shared.  So each object is visited twice at most, in any
@@ -13,6 +14,7 @@
 
 #include "dict.h"
 #include "heap.h"
+#include "segments.h"
 
 enum {
   OWNER_NONE = 0, /**< Then the interpreters, from 1 on. */
@@ -215,10 +217,9 @@ static void visit_roots(struct sweep *sweep, bool statics) {
 /* What is settled at once ------------------------------------------------- */
 
 /** Whether tracked objects tell by their list whose they are: up to 3.8 all
- * interpreters have the same lists, free-threaded builds have none. */
+ * interpreters have the same lists. */
 static bool has_own_lists(const struct pyheap *heap) {
-  return !heap->layout->free_threaded &&
-         OFFSET(heap->layout, PyInterpreterState, gc) >= 0;
+  return OFFSET(heap->layout, PyInterpreterState, gc) >= 0;
 }
 
 /** Marks what is on the list of HEAD as OWNER's, along the links at OFFSET;
@@ -256,6 +257,29 @@ static void own_lists(const struct pyheap *heap, uint16_t *owners) {
       if (head && !own_list(heap, owners, head, next, owner))
         own_list(heap, owners, head, previous, owner);
     }
+}
+
+/** Marks what free-threaded builds track as of whose memory it is in. */
+static struct pyheap_error *own_tracked(const struct pyheap *heap,
+                                        uint16_t *owners) {
+  struct segments segments;
+  TRY(segments_find(heap, &segments));
+#pragma omp parallel num_threads(heap->threads)
+  {
+    size_t hint = 0;
+#pragma omp for schedule(static)
+    for (uint32_t number = 0; number < heap->object_count; number++) {
+      uint64_t address = heap_number_address(heap, number);
+      int32_t index = segments_interpreter(&segments, address, &hint);
+      struct object object;
+      const char *why;
+      if (index >= 0 && object_load(heap, address, &object, &why) &&
+          object_is_tracked(heap, &object))
+        owners[number] = owner_of_index(index) | OWNER_FIXED;
+    }
+  }
+  segments_deinit(&segments);
+  return NULL;
 }
 
 /** Settles that the object at ADDRESS is of an interpreter, or shared when
@@ -446,7 +470,9 @@ find_owners(const struct pyheap *heap, struct sweep *sweeps, uint16_t *owners) {
     sweeps[t].visit.context = &sweeps[t];
     sweeps[t].owners = owners;
   }
-  if (has_own_lists(heap))
+  if (heap->layout->free_threaded)
+    TRY(own_tracked(heap, owners));
+  else if (has_own_lists(heap))
     own_lists(heap, owners);
   else
     own_modules(heap, owners);

@@ -207,6 +207,33 @@ bool mimalloc_block_at(const struct pyheap *heap, uint64_t address,
   return true;
 }
 
+bool mimalloc_segment_at(const struct pyheap *heap, uint64_t address,
+                         struct mimalloc_segment *ret) {
+  struct segment segment;
+  struct page page;
+  uint64_t slices = 0, owner = 0;
+  if (PAGE(heap, size) == FACT_ABSENT || PAGE(heap, xheap) == FACT_ABSENT ||
+      address % SEGMENT || !segment_open(heap, address, &segment))
+    return false;
+  for (uint64_t at = load_u32(segment.table + PAGE(heap, slice_count));
+       at && at < segment.count && !owner; at += slices) {
+    if (segment_page(heap, &segment, at, &page, &slices))
+      owner = load_u64(page.bytes + PAGE(heap, xheap));
+    if (!slices)
+      break;
+  }
+  *ret = (struct mimalloc_segment){
+      .heap = owner,
+      .next_abandoned =
+          heap_word(heap, address, SEGMENT_OF(heap, abandoned_next)),
+      .subproc = heap_word(heap, address, SEGMENT_OF(heap, subproc))};
+  return true;
+}
+
+uint64_t mimalloc_segment_size(void) {
+  return SEGMENT;
+}
+
 void mimalloc_scan_range(struct pyheap *heap, uint64_t start, uint64_t end,
                          allocator_block_fn *fn, void *context) {
   if (PAGE(heap, size) == FACT_ABSENT)

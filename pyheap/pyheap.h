@@ -269,8 +269,8 @@ const char *pyheap_root_name(const struct pyheap *heap, pyheap_node root);
  * at least one.  Two more numbers stand for what is no one interpreter's. */
 enum {
   PYHEAP_INTERPRETER_SHARED = -1,  /**< Of several, or static. */
-  PYHEAP_INTERPRETER_UNKNOWN = -2, /**< Nothing tells: some orphans; in 3.8 and
-                                        free-threaded builds garbage, too. */
+  PYHEAP_INTERPRETER_UNKNOWN = -2, /**< Nothing tells: some orphans; in 3.8
+                                        garbage, too. */
 };
 
 struct pyheap_interpreter {
@@ -296,11 +296,13 @@ pyheap_find_interpreters(struct pyheap *heap);
  * The interpreter that NODE belongs to.  With only one, all is its.  With
  * several:
  *
- * - an object on the lists of an interpreter's collector is that
- *   interpreter's, whatever else refers to it;
- * - in 3.8, where all interpreters have the same lists, and in free-threaded
- *   builds, which have none, the modules in an interpreter's sys.modules are
- *   that interpreter's, and so are the dicts of what these define;
+ * - an object that an interpreter's collector tracks is that interpreter's,
+ *   whatever else refers to it: it is on the collector's lists or, in
+ *   free-threaded builds, which have none, in memory of that interpreter's
+ *   threads;
+ * - in 3.8, where all interpreters have the same lists, the modules in an
+ *   interpreter's sys.modules are that interpreter's, and so are the dicts of
+ *   what these define;
  * - static objects, such as None and the builtin types, are shared;
  * - any other object is of whatever refers to it: of the one interpreter whose
  *   objects, frames, threads or state do, directly or through others such;

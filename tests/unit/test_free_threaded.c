@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /**
  * @file
- * What free-threaded builds keep differently: counts in several parts, and
- * mimalloc's pages with their lists of free blocks.
+ * What free-threaded builds keep differently: counts in several parts,
+ * mimalloc's pages with their lists of free blocks, and whose these are.
  */
 #include "config.h"
 
@@ -17,6 +17,7 @@
 #include "pyheap/allocator.h"
 #include "pyheap/heap.h"
 #include "pyheap/layout/cpython.h"
+#include "pyheap/segments.h"
 #include "tests/unit/elf_writer.h"
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
@@ -280,6 +281,92 @@ static void test_heap_without_objects(void **state) {
   assert_int_equal(used_blocks(&page), 0x3f);
 }
 
+/* Whose memory it is ------------------------------------------------------- */
+
+enum {
+  THREAD = 0x1000, /**< A thread of the second interpreter. */
+};
+
+/** The interpreter of the only segment.  A member of the second interpreter, at
+ * OFFSET, is in the last block. */
+static int32_t interpreter_of_page(const struct page *page, int32_t offset) {
+  struct pyheap heap;
+  struct segments segments;
+  size_t hint = 0;
+
+  heap_init(&heap, page->layout, page->bytes, sizeof page->bytes);
+  const uint64_t second = block_at(BLOCKS - 1) - (uint64_t)offset;
+  struct pyheap_interpreter interpreters[] = {{.id = 0, .address = 8},
+                                              {.id = 1, .address = second}};
+  struct root thread = {
+      .kind = PYHEAP_ROOT_THREAD, .address = THREAD, .interpreter = second};
+  heap.interpreters = interpreters;
+  heap.info.interpreters = COUNT(interpreters);
+  heap.roots = &thread;
+  heap.root_count = 1;
+  assert_null(segments_find(&heap, &segments));
+  int32_t index = segments_interpreter(&segments, block_at(1), &hint);
+  assert_int_equal(
+      segments_interpreter(&segments, SEGMENT + 2ull * SEGMENT, &hint), -1);
+  assert_int_equal(segments_interpreter(&segments, block_at(2), &hint), index);
+  segments_deinit(&segments);
+  heap_deinit(&heap);
+  return index;
+}
+
+static void test_threads(void **state) {
+  struct page page;
+  (void)state;
+  for (size_t i = 0; i < COUNT(page_layouts); i++) {
+    const struct layout *layout = page_layouts[i];
+    int32_t heaps = OFFSET(layout, PyThreadState, mimalloc_heaps);
+    int32_t end = OFFSET(layout, PyThreadState, mimalloc_tld);
+    int32_t xheap = OFFSET(layout, mi_page, xheap);
+    page_init(&page, layout, 2);
+    assert_int_equal(interpreter_of_page(&page, 0), -1);
+    put(page_header(&page), xheap, (uint64_t)(THREAD + heaps), 8);
+    assert_int_equal(interpreter_of_page(&page, 0), 1);
+    put(page_header(&page), xheap, (uint64_t)(THREAD + end - 8), 8);
+    assert_int_equal(interpreter_of_page(&page, 0), 1);
+    /* Another's. */
+    put(page_header(&page), xheap, (uint64_t)(THREAD + heaps - 8), 8);
+    assert_int_equal(interpreter_of_page(&page, 0), -1);
+    put(page_header(&page), xheap, (uint64_t)(THREAD + end), 8);
+    assert_int_equal(interpreter_of_page(&page, 0), -1);
+  }
+}
+
+static void test_ended_threads(void **state) {
+  struct page page;
+  (void)state;
+  for (size_t i = 0; i < COUNT(page_layouts); i++) {
+    const struct layout *layout = page_layouts[i];
+    const int32_t lists[] = {
+        OFFSET(layout, PyInterpreterState, abandoned),
+        OFFSET(layout, PyInterpreterState, abandoned_visited)};
+    int32_t subproc = OFFSET(layout, PyInterpreterState, subproc);
+    int32_t next = OFFSET(layout, mi_segment, abandoned_next);
+    /* A version has either. */
+    assert_true((subproc == FACT_ABSENT) != (next == FACT_ABSENT));
+    for (size_t j = 0; next != FACT_ABSENT && j < COUNT(lists); j++) {
+      page_init(&page, layout, 2);
+      /* The list counts its changes; the segment comes twice. */
+      put(page.bytes + SLICE, (BLOCKS - 1) * BLOCK_SIZE, SEGMENT + 7, 8);
+      put(page.bytes, next, SEGMENT, 8);
+      assert_int_equal(interpreter_of_page(&page, lists[j]), 1);
+      put(page.bytes + SLICE, (BLOCKS - 1) * BLOCK_SIZE, 2ull * SEGMENT, 8);
+      assert_int_equal(interpreter_of_page(&page, lists[j]), -1);
+    }
+    if (subproc == FACT_ABSENT)
+      continue;
+    page_init(&page, layout, 2);
+    put(page.bytes, OFFSET(layout, mi_segment, subproc), 0xabc0, 8);
+    assert_int_equal(interpreter_of_page(&page, subproc), -1);
+    put(page.bytes + SLICE, (BLOCKS - 1) * BLOCK_SIZE, 0xabc0, 8);
+    assert_int_equal(interpreter_of_page(&page, subproc), 1);
+  }
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_counts),
@@ -287,6 +374,8 @@ int main(void) {
       cmocka_unit_test(test_broken_lists),
       cmocka_unit_test(test_block_at),
       cmocka_unit_test(test_heap_without_objects),
+      cmocka_unit_test(test_threads),
+      cmocka_unit_test(test_ended_threads),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
