@@ -45,6 +45,15 @@ static int compare_ids(const void *a, const void *b) {
   return left->address < right->address ? -1 : left->address > right->address;
 }
 
+/** From 3.12 on (pycore_ceval_state.h, own_gil). */
+static enum pyheap_gil gil_of(const struct pyheap *heap, uint64_t interpreter) {
+  int32_t own_gil = OFFSET(heap->layout, PyInterpreterState, own_gil);
+  if (own_gil < 0 || heap->layout->free_threaded)
+    return PYHEAP_GIL_ONE;
+  return (uint32_t)heap_word(heap, interpreter, own_gil) ? PYHEAP_GIL_OWN
+                                                         : PYHEAP_GIL_SHARED;
+}
+
 struct pyheap_error *interpreters_list(struct pyheap *heap) {
   int32_t id = OFFSET(heap->layout, PyInterpreterState, id);
   uint32_t count = 0;
@@ -58,7 +67,8 @@ struct pyheap_error *interpreters_list(struct pyheap *heap) {
     if (root->kind == PYHEAP_ROOT_INTERPRETER)
       heap->interpreters[count++] = (struct pyheap_interpreter){
           .id = (int64_t)heap_word(heap, root->address, id),
-          .address = root->address};
+          .address = root->address,
+          .gil = gil_of(heap, root->address)};
   }
   qsort(heap->interpreters, count, sizeof *heap->interpreters, compare_ids);
   for (size_t i = 0; i < heap->root_count; i++) {

@@ -277,6 +277,13 @@ struct pyheap_interpreter {
   int64_t id;       /**< As Python's own functions have it; 0: the main one. */
   uint64_t address; /**< Of its PyInterpreterState. */
   uint32_t threads;
+  /** Whether it has a GIL of its own.  Up to 3.11 all share one, and
+   * free-threaded builds run without unless they are told to. */
+  enum pyheap_gil {
+    PYHEAP_GIL_ONE,    /**< One for all, or none. */
+    PYHEAP_GIL_SHARED, /**< That of the main interpreter. */
+    PYHEAP_GIL_OWN,
+  } gil;
   /* From here on 0 before pyheap_find_interpreters(). */
   uint64_t tracked; /**< Objects that the collector tracks. */
   uint64_t objects; /**< All, tracked or not. */

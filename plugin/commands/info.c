@@ -100,8 +100,9 @@ static void print_sets(FILE *out, int width, const struct pyheap_info *info) {
   table_destroy(table);
 }
 
+/** A row of the table of interpreters; WITH_GIL: it says who has which GIL. */
 static void add_interpreter(struct table *table, const struct pyheap *heap,
-                            int32_t index) {
+                            int32_t index, bool with_gil) {
   const struct pyheap_interpreter *interpreter =
       pyheap_interpreter(heap, index);
   cleanup_buffer struct buffer name = {0};
@@ -115,6 +116,10 @@ static void add_interpreter(struct table *table, const struct pyheap *heap,
   table_add_count(table, interpreter->tracked);
   table_add_count(table, interpreter->objects);
   table_add_size(table, interpreter->bytes);
+  if (with_gil)
+    table_add(table, index < 0                            ? ""
+                     : interpreter->gil == PYHEAP_GIL_OWN ? "own"
+                                                          : "main's");
 }
 
 /** What belongs to which interpreter, where there are several. */
@@ -126,17 +131,19 @@ static void print_interpreters(const struct output *output,
       {"# tracked", ALIGN_RIGHT, 2, 0, CUT_END},
       {"# objects", ALIGN_RIGHT, 2, 0, CUT_END},
       {"total size", ALIGN_RIGHT, 2, 0, CUT_END},
+      {"GIL", ALIGN_RIGHT, 2, 0, CUT_END}, /* Only where they may differ. */
   };
   uint32_t count = pyheap_interpreter_count(heap);
+  bool with_gil = pyheap_interpreter(heap, 0)->gil != PYHEAP_GIL_ONE;
 
   if (count < 2)
     return;
-  struct table *table = table_create(columns, 5);
+  struct table *table = table_create(columns, with_gil ? 6 : 5);
   for (uint32_t i = 0; i < count; i++)
-    add_interpreter(table, heap, (int32_t)i);
-  add_interpreter(table, heap, PYHEAP_INTERPRETER_SHARED);
+    add_interpreter(table, heap, (int32_t)i, with_gil);
+  add_interpreter(table, heap, PYHEAP_INTERPRETER_SHARED, with_gil);
   if (pyheap_interpreter(heap, PYHEAP_INTERPRETER_UNKNOWN)->objects)
-    add_interpreter(table, heap, PYHEAP_INTERPRETER_UNKNOWN);
+    add_interpreter(table, heap, PYHEAP_INTERPRETER_UNKNOWN, with_gil);
   fputc('\n', output->file);
   table_print(table, output->file, output->width);
   table_destroy(table);

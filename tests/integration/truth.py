@@ -148,6 +148,20 @@ def check_interpreters(results, title, reader, truth, export, **where):
             len(wrong), wrong[:10]))
 
 
+def check_gils(results, title, reader, truth, **where):
+    """Who has a GIL of its own, as muppy says where interpreters may differ: from
+    3.12 on, but not in free-threaded builds."""
+    said = reader.ask(["info"], **where)
+    seen = {int(number): gil for number, gil in re.findall(
+        r"^ +(\d+) \|.*\| +(own|main's)$", said, re.M)}
+    true = {number: "main's" for number in truth.header["interpreters"]}
+    true.update((number, "own") for number in [0, *truth.header["own_gils"]])
+    if truth.header["hexversion"] < 0x030c0000 or "t" in truth.header["abiflags"]:
+        true = {}
+    results.check(title + ": who has which GIL", seen == true,
+                  "%s, not %s" % (seen, true))
+
+
 # What deferred counting adds to the shared count of a free-threaded object
 # (_Py_REF_DEFERRED); in 3.13 one reference.
 DEFERRED = (2 ** 63 - 1) // 8
@@ -310,6 +324,7 @@ def check_export(results, title, reader, truth, directory, **where):
     report(results, title, compare(truth, export), len(truth.objects))
     if truth.parts:
         check_interpreters(results, title, reader, truth, export, **where)
+        check_gils(results, title, reader, truth, **where)
     check_marked(results, title, reader, truth, **where)
     check_info(results, title, reader, **where)
 
