@@ -652,9 +652,7 @@ const struct known_type known_modules[] = {
     /* pyexpat */
     {.name = "pyexpat.xmlparser",
      .visit = visit_expat_parser,
-     .members = {OWN_TYPE_SINCE(0x030a),
-                 OWNED(xmlparseobject, intern, ".intern"),
-                 VISITED_FROM(0x030d0800, xmlparseobject, parent, "parent")}},
+     .members = {OWN_TYPE_SINCE(0x030a)}},
 
     /* _queue */
     {.name = "_queue.SimpleQueue",

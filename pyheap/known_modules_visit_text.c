@@ -90,10 +90,46 @@ static const char *const expat_handlers[] = {
     ".SkippedEntityHandler",
 };
 
-void visit_expat_parser(struct visit *visit, const struct object *object) {
+/** Where the members of a parser are that refer to objects. */
+struct expat_members {
+  int32_t parent; /**< FACT_ABSENT: it has none. */
+  int32_t intern, handlers;
+};
+
+/** Finds the members, which have moved within every version from 3.8 to 3.13,
+ * and in distributions' patches: first came reparse_deferral_enabled (gh-115398:
+ * 3.12.3, 3.11.9, ...), then parent (gh-139400: 3.13.8, 3.12.12, 3.11.14,
+ * 3.10.19, 3.9.24), each a word.  The size of the type, which nobody can derive
+ * from, tells what there is; intern and handlers remain the last (pyexpat.c,
+ * xmlparseobject).  False when it is none of these. */
+static bool find_expat_members(const struct layout *layout,
+                               const struct object *object,
+                               struct expat_members *ret) {
+  enum {
+    WORD = 8,
+    FIRST_WORDS = 7, /**< Of 3.8.0, behind the header. */
+    WITH_PARENT = 9,
+  };
+  int32_t size = (int32_t)object_basicsize(object);
+  int32_t header = SIZEOF(layout, PyObject);
+  if (size == SIZEOF(layout, xmlparseobject)) {
+    *ret = (struct expat_members){OFFSET(layout, xmlparseobject, parent),
+                                  OFFSET(layout, xmlparseobject, intern),
+                                  OFFSET(layout, xmlparseobject, handlers)};
+    return true;
+  }
+  int32_t words = (size - header) / WORD;
+  if (words < FIRST_WORDS || words > WITH_PARENT || size % WORD)
+    return false;
+  /* The parent follows the parser of libexpat, which comes first. */
+  *ret = (struct expat_members){words == WITH_PARENT ? header + WORD
+                                                     : FACT_ABSENT,
+                                size - 2 * WORD, size - WORD};
+  return true;
+}
+
+static void visit_expat_handlers(struct visit *visit, uint64_t handlers) {
   const uint64_t count = sizeof expat_handlers / sizeof expat_handlers[0];
-  const uint64_t handlers =
-      FIELD(visit_layout(visit), object, xmlparseobject, handlers);
   if (!handlers)
     return;
   const uint8_t *bytes = memory_array(visit_heap(visit), handlers, count, 8);
@@ -104,6 +140,19 @@ void visit_expat_parser(struct visit *visit, const struct object *object) {
   for (uint64_t i = 0; i < count; i++)
     visit_named(visit, load_u64(bytes + 8 * i), PYHEAP_VISITED,
                 expat_handlers[i]);
+}
+
+void visit_expat_parser(struct visit *visit, const struct object *object) {
+  struct expat_members members;
+  if (!find_expat_members(visit_layout(visit), object, &members)) {
+    visit_problem(visit, "XML parsers of an unknown build", object->address);
+    return;
+  }
+  visit_expat_handlers(visit, object_field(object, members.handlers));
+  visit_named(visit, object_field(object, members.parent), PYHEAP_VISITED,
+              "parent");
+  visit_named(visit, object_field(object, members.intern), PYHEAP_OWNED,
+              ".intern");
 }
 
 /* _multibytecodec --------------------------------------------------------- */
