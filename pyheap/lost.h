@@ -49,6 +49,18 @@ void lost_names_deinit(struct lost_names *names);
 PYHEAP_MUST_CHECK struct pyheap_error *lost_names_find(struct pyheap *heap);
 /** The name of the type at ADDRESS, or NULL. */
 const char *lost_names_get(const struct pyheap *heap, uint64_t address);
+/** The type of that name, 0 when none has it. */
+uint64_t lost_names_address(const struct pyheap *heap, const char *name);
+/** Takes NAME for the static type at ADDRESS, unless that is 0 or has a name that
+ * can be read.  Errors: NO_MEMORY. */
+PYHEAP_MUST_CHECK struct pyheap_error *
+lost_names_take(struct pyheap *heap, uint64_t address, const char *name);
+/** The name of a static type that its base tells, remembered as of now; NULL when
+ * that tells none.  Whoever calls holds the lock of the types. */
+const char *lost_names_by_base(struct pyheap *heap, uint64_t address);
+/** lost_members.c: finds names among what the main interpreter's collector
+ * tracks, once those of the modules are found.  Errors: NO_MEMORY. */
+PYHEAP_MUST_CHECK struct pyheap_error *lost_members_find(struct pyheap *heap);
 /** Remembers a name; takes it over.  Whoever calls holds the lock of the types.
  */
 const char *lost_names_add(struct pyheap *heap, uint64_t address, char *name);

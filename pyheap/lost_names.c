@@ -48,6 +48,10 @@ static const struct special {
     {"sys.int_info", "sys", "int_info", NULL},
     {"sys.thread_info", "sys", "thread_info", NULL},
     {"sys.version_info", "sys", "version_info", NULL},
+    {"NoDefaultType", "typing", "NoDefault", NULL},
+    {"Token.MISSING", "_contextvars", "Token", "MISSING"},
+    /* 3.8 */
+    {"_abc_data", "_collections_abc", "Hashable", "_abc_impl"},
     {"PyCapsule", "_datetime", "datetime_CAPI", NULL},
     {"PyCapsule", "_socket", "CAPI", NULL},
     {"PyCapsule", "unicodedata", "_ucnhash_CAPI", NULL},
@@ -122,6 +126,33 @@ const char *lost_names_get(const struct pyheap *heap, uint64_t address) {
   return at < names->count && names->list[at].address == address
              ? names->list[at].name
              : NULL;
+}
+
+uint64_t lost_names_address(const struct pyheap *heap, const char *name) {
+  const struct lost_names *names = &heap->types.lost;
+  for (size_t i = 0; i < names->count; i++)
+    if (strcmp(names->list[i].name, name) == 0)
+      return names->list[i].address;
+  return 0;
+}
+
+const char *lost_names_by_base(struct pyheap *heap, uint64_t address) {
+  const struct layout *layout = heap->layout;
+  int32_t basicsize = OFFSET(layout, PyTypeObject, tp_basicsize);
+  uint64_t base =
+      heap_word(heap, address, OFFSET(layout, PyTypeObject, tp_base));
+  const char *name = lost_names_get(heap, base);
+  const struct memory_file *file = memory_file_at(&heap->memory, address);
+
+  /* The only type that the interpreter derives from that one has a word more
+   * (PyCMethod_Type, since 3.9). */
+  if (!name || strcmp(name, "builtin_function_or_method") != 0 || !file ||
+      file != memory_file_at(&heap->memory, base) ||
+      heap_word(heap, address, basicsize) !=
+          heap_word(heap, base, basicsize) + 8)
+    return NULL;
+  char *copy = strdup("builtin_method");
+  return copy ? lost_names_add(heap, address, copy) : NULL;
 }
 
 /** Takes NAME over, unless one of the same rank or a higher is there. */
@@ -274,8 +305,7 @@ static uint64_t type_dict(const struct pyheap *heap, uint64_t interpreter,
   return heap_word(heap, state, OFFSET(layout, static_type_state, tp_dict));
 }
 
-/** Takes NAME for TYPE, if that has none. */
-static struct pyheap_error *take_one(struct pyheap *heap, uint64_t type,
+struct pyheap_error *lost_names_take(struct pyheap *heap, uint64_t type,
                                      const char *name) {
   if (!type || !is_nameless(heap, type))
     return NULL;
@@ -298,7 +328,7 @@ static struct pyheap_error *take_special(struct pyheap *heap,
       found = dict ? dict_lookup(heap, dict, row->key) : 0;
     }
     if (found)
-      TRY(take_one(heap, type_of(heap, found), row->name));
+      TRY(lost_names_take(heap, type_of(heap, found), row->name));
   }
   return NULL;
 }
@@ -314,7 +344,7 @@ static struct pyheap_error *take_module(struct pyheap *heap, uint64_t key,
       heap_word(heap, address, OFFSET(heap->layout, PyModuleObject, md_def));
   struct module module = {name, definition, heap->layout->version};
   if (definition)
-    TRY(take_one(heap, type_of(heap, definition), "moduledef"));
+    TRY(lost_names_take(heap, type_of(heap, definition), "moduledef"));
   return take_types(heap, &module, dict);
 }
 
@@ -331,7 +361,7 @@ static struct pyheap_error *take_code(struct pyheap *heap, uint64_t dict) {
   uint64_t function_type = type_of(heap, function);
   uint64_t code =
       heap_word(heap, function, OFFSET(layout, PyFunctionObject, func_code));
-  TRY(take_one(heap, type_of(heap, code), "code"));
+  TRY(lost_names_take(heap, type_of(heap, code), "code"));
   while (dict_next(&entries, &position, &key, &value)) {
     uint64_t cells =
         type_of(heap, value) == function_type
@@ -342,7 +372,7 @@ static struct pyheap_error *take_code(struct pyheap *heap, uint64_t dict) {
         cells ? heap_word(heap, cells, OFFSET(layout, PyTupleObject, ob_item))
               : 0;
     if (cell)
-      TRY(take_one(heap, type_of(heap, cell), "cell"));
+      TRY(lost_names_take(heap, type_of(heap, cell), "cell"));
   }
   return NULL;
 }
@@ -361,11 +391,11 @@ struct pyheap_error *lost_names_find(struct pyheap *heap) {
   if (!module_type || !dict_open(heap, modules, &entries))
     return NULL;
   heap->types.lost.wanted = true;
-  TRY(take_one(heap, module_type, "module"));
+  TRY(lost_names_take(heap, module_type, "module"));
   TRY(take_special(heap, interpreter, modules, module_type));
   uint64_t importlib = dict_lookup(heap, modules, "_frozen_importlib");
   TRY(take_code(heap, importlib ? dict_of(heap, importlib, module_type) : 0));
   while (dict_next(&entries, &position, &key, &value))
     TRY(take_module(heap, key, value, module_type));
-  return NULL;
+  return lost_members_find(heap);
 }

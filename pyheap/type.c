@@ -189,9 +189,11 @@ static const char *static_name(const struct pyheap *heap, uint64_t address,
   if (name || !heap->types.lost.wanted)
     return name;
   name = lost_names_get(heap, address);
-  return !name && (TYPE_FIELD(heap, bytes, tp_flags) & TPFLAGS_HEAPTYPE)
+  if (name)
+    return name;
+  return TYPE_FIELD(heap, bytes, tp_flags) & TPFLAGS_HEAPTYPE
              ? spec_name(heap, address, bytes)
-             : name;
+             : lost_names_by_base((struct pyheap *)heap, address);
 }
 
 /** The module's part of a tp_name: up to its last dot (Objects/typeobject.c,

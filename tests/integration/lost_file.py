@@ -17,7 +17,7 @@ from common import ALL_MEMORY, DEFAULT_MEMORY, CommandLine, Failure, Results
 from common import interpreter, scratch
 
 # Percent of the objects whose type is to have its name.
-NAMED_SHARE = 99.7
+NAMED_SHARE = 99.9
 # What a type without a name is called.
 NAMELESS = re.compile(r"type 0x[0-9a-f]+$")
 # Arrays: how wide their items are is in the file of their module.
