@@ -58,7 +58,9 @@ struct span describe_node(struct buffer *text, const struct pyheap *heap,
     return address;
   size_t before = text->length;
   buffer_add(text, " ");
-  describe_value(text, heap, node, SHORT_VALUE);
+  describe_value(text, heap, node,
+                 pyheap_value_is_attributes(heap, node) ? SHORT_ATTRIBUTES
+                                                        : SHORT_VALUE);
   if (text->length == before + 1)
     buffer_truncate(text, before);
   return address;

@@ -9,9 +9,11 @@
 #include "plugin/render/escape.h"
 #include "pyheap/pyheap.h"
 
-/** Characters of a value that a line about many objects has room for. */
+/** Characters of a value that a line about many objects has room for, and of
+ * attributes, of which a tree has rather few than none. */
 enum {
-  SHORT_VALUE = 60
+  SHORT_VALUE = 60,
+  SHORT_ATTRIBUTES = 30,
 };
 
 /** The type's name; "?" for an index that there is not. */

@@ -161,8 +161,8 @@ static void print_refcount(FILE *out, const struct pyheap *heap,
 
   pyheap_referrers(heap, node, &found);
   describe_refcount(&text, refcount);
-  fprintf(out, "refcount   %s, %zu reference%s found%s\n",
-          buffer_string(&text), found, found == 1 ? "" : "s",
+  fprintf(out, "refcount   %s, %zu reference%s found%s\n", buffer_string(&text),
+          found, found == 1 ? "" : "s",
           refcount >= 0 && !pyheap_refcount_excess(heap, node, &excess)
               ? "; static: it does not count them all"
               : "");
@@ -203,7 +203,9 @@ static void print_value(FILE *out, const struct pyheap *heap,
   cleanup_buffer struct buffer text = {0};
   int64_t length = pyheap_length(heap, node);
 
-  describe_value(&text, heap, node, VALUE_LIMIT);
+  /* Attributes have a paragraph of their own. */
+  if (!pyheap_value_is_attributes(heap, node))
+    describe_value(&text, heap, node, VALUE_LIMIT);
   if (text.length)
     fprintf(out, "value      %s\n", buffer_string(&text));
   if (length >= 0)

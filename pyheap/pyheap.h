@@ -344,12 +344,15 @@ int64_t pyheap_length(const struct pyheap *heap, pyheap_node object);
  * The value in short, in at most LIMIT characters (… when cut): numbers and
  * strings as repr() has them, ints of more than 1,920 bits by how many they have,
  * containers as "len=3", exceptions by their arguments, functions, modules,
- * types, frames and code by name, "" where there is none to show.
+ * types, frames and code by name, other instances of classes by their first
+ * attributes, "" where there is none to show.
  * @param[out] ret Printable UTF-8, without control characters; free() it.
  */
 PYHEAP_MUST_CHECK struct pyheap_error *
 pyheap_value(const struct pyheap *heap, pyheap_node node, size_t limit,
              char **ret);
+/** Whether that value is made of the object's attributes. */
+bool pyheap_value_is_attributes(const struct pyheap *heap, pyheap_node node);
 
 /* Types ------------------------------------------------------------------- */
 

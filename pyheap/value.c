@@ -447,9 +447,19 @@ void say_value(struct words *words, const struct pyheap *heap,
                                         wr_object));
     break;
   default:
+    if (has_attributes_for_value(object))
+      say_attributes(words, heap, object);
     break;
   }
   words->depth--;
+}
+
+bool pyheap_value_is_attributes(const struct pyheap *heap, pyheap_node node) {
+  struct object object;
+  const char *why;
+  return node < heap->object_count &&
+         object_load(heap, heap_number_address(heap, node), &object, &why) &&
+         has_attributes_for_value(&object);
 }
 
 struct pyheap_error *pyheap_value(const struct pyheap *heap, pyheap_node node,

@@ -12,6 +12,13 @@
 /** See pyheap_value(). */
 void say_value(struct words *words, const struct pyheap *heap,
                const struct object *object);
+/** "name='x', parent=<Node>", the first attributes of an instance of a class:
+ * attributes.c. */
+void say_attributes(struct words *words, const struct pyheap *heap,
+                    const struct object *object);
+/** Whether that is the value of the object: it is of a class that derives from
+ * nothing which has a value of its own. */
+bool has_attributes_for_value(const struct object *object);
 /** "handler (app.py:42)" for a code object: its first line. */
 void say_code(struct words *words, const struct pyheap *heap,
               const struct object *code);

@@ -172,7 +172,7 @@ def test_jump(browsing):
         terminal.keys("g" + knot + ENTER)
         check("g goes to an address", terminal.shows("^- __main__.Knot " + knot), terminal)
         check("a cycle is marked", terminal.shows(
-            r"^    \.self of __main__.Knot %s \(cycle\)" % knot), terminal)
+            r"^    \.self of __main__.Knot %s self=<Knot> \(cycle\)" % knot), terminal)
         terminal.keys("/cycle" + ENTER + ENTER)
         check("and not followed", terminal.shows("^it is above already, a cycle"), terminal)
         terminal.keys("b")
