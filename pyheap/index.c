@@ -11,95 +11,115 @@
 #include "index_collect.h"
 #include "parallel.h"
 
-enum {
-  NEAR =
-      16,   /**< So many references ahead, memory is asked for what to write, */
-  FAR = 32, /**< … and where to. */
-};
-
 /* Turning round ------------------------------------------------------------ */
 
-/** Each thread has a range of targets, so that none waits for another and the
- * sources of every object come out in order.  What is not in its range it counts
- * and writes as well, into a bin: a branch that nobody can foretell costs more. */
+/** Threads take ranges of targets, so that none waits for another and the sources
+ * of every object come out in order. */
 struct turn {
   struct pyheap *heap;
-  const struct collected *collected;
-  unsigned threads;
+  struct collected *collected;
+  struct shares shares; /**< Of the ranges. */
+  uint64_t *starts;     /**< Where in in_sources each range begins. */
+  struct counts {
+    uint64_t exact, high, low; /**< Reference counts, see pyheap_info. */
+  } * counts;                  /**< By range. */
 };
 
-struct bin {
-  uint32_t starts[8]; /**< Several, so that one needs not wait for another. */
-  uint32_t sources[8];
-};
-
-struct target_range {
-  uint32_t low, span;
-};
-
-static struct target_range range_of(const struct turn *turn, unsigned thread) {
-  uint64_t count = turn->heap->object_count + 1ull;
-  uint64_t low = parallel_share(count, thread, turn->threads);
-  uint64_t end = parallel_share(count, thread + 1, turn->threads);
-  return (struct target_range){(uint32_t)low, (uint32_t)(end - low)};
+/** in_starts[] of the object behind: it counts the references to an object first,
+ * tells then where the next one's source goes, and at last where the object's
+ * sources end and those of the object behind begin. */
+static uint32_t *cursors(const struct turn *turn) {
+  return turn->heap->in_starts + 1;
 }
 
-static void count_range(void *context, unsigned thread) {
-  const struct turn *turn = context;
-  struct target_range range = range_of(turn, thread);
-  uint32_t *starts = turn->heap->in_starts;
-  struct bin bin = {0};
+static void count_range(const struct turn *turn, uint64_t range) {
+  uint32_t *cursor = cursors(turn);
 
   for (size_t p = 0; p < turn->collected->piece_count; p++) {
-    const struct piece *piece = &turn->collected->pieces[p];
-    for (size_t i = 0; i < piece->count; i++) {
-      uint32_t target = piece->targets[i];
-      bool mine = target - range.low < range.span;
-      if (i + NEAR < piece->count)
-        __builtin_prefetch(&starts[piece->targets[i + NEAR]], 1);
-      ++*(mine ? &starts[target] : &bin.starts[i % 8]);
-    }
+    const struct references *list = &turn->collected->pieces[p].ranges[range];
+    for (size_t i = 0; i < list->count; i++)
+      if (list->targets[i] != NO_TARGET)
+        cursor[list->targets[i]]++;
   }
 }
 
-static void fill_range(void *context, unsigned thread) {
-  const struct turn *turn = context;
-  struct target_range range = range_of(turn, thread);
-  uint32_t *starts = turn->heap->in_starts;
+static void fill_range(const struct turn *turn, uint64_t range) {
+  uint32_t *cursor = cursors(turn);
   uint32_t *sources = turn->heap->in_sources;
-  struct bin bin = {.starts = {0, 1, 2, 3, 4, 5, 6, 7}};
 
   for (size_t p = 0; p < turn->collected->piece_count; p++) {
     const struct piece *piece = &turn->collected->pieces[p];
-    size_t i = 0;
-    for (uint32_t source = piece->first; source < piece->end; source++)
-      for (uint32_t left = turn->collected->counts[source]; left; left--, i++) {
-        uint32_t target = piece->targets[i];
-        bool mine = target - range.low < range.span;
-        if (i + FAR < piece->count) {
-          uint32_t near = piece->targets[i + NEAR];
-          bool near_mine = near - range.low < range.span;
-          __builtin_prefetch(&starts[piece->targets[i + FAR]], 1);
-          __builtin_prefetch(
-              &sources[*(near_mine ? &starts[near] : &bin.starts[0])], 1);
-        }
-        uint32_t *start = mine ? &starts[target] : &bin.starts[i % 8];
-        uint32_t *out = mine ? sources : bin.sources;
-        out[*start] = source;
-        *start += mine;
-      }
+    struct references *list = &piece->ranges[range];
+    uint32_t source = piece->first;
+    for (size_t i = 0; i < list->count; i++) {
+      uint32_t target = list->targets[i];
+      source += list->steps[i];
+      if (target != NO_TARGET)
+        sources[cursor[target]++] = source;
+    }
+    references_deinit(list);
   }
 }
 
-/** Turns counts into starts; the sum. */
-static uint64_t add_up(uint32_t *starts, uint32_t count) {
-  uint64_t sum = 0;
-  for (uint32_t i = 0; i < count; i++) {
-    uint32_t here = starts[i];
-    starts[i] = (uint32_t)sum;
-    sum += here;
+/** The objects of a range: its first one, and behind its last one. */
+static uint32_t range_first(const struct turn *turn, uint64_t range) {
+  uint64_t first = range << turn->collected->shift;
+  uint32_t count = turn->heap->object_count;
+  return first < count ? (uint32_t)first : count;
+}
+
+/** Turns counts into starts, and compares every ob_refcnt with the references
+ * found. */
+static void start_range(const struct turn *turn, uint64_t range) {
+  const int32_t *refcounts = turn->collected->refcounts;
+  uint32_t *cursor = cursors(turn), end = range_first(turn, range + 1);
+  uint64_t start = turn->starts[range];
+  struct counts counts = {0};
+
+  for (uint32_t i = range_first(turn, range); i < end; i++) {
+    uint32_t references = cursor[i];
+    int64_t refcount = refcounts[i];
+    bool known = refcount != NO_COUNT;
+    counts.exact += known && refcount == references;
+    counts.high += known && refcount > references;
+    counts.low += known && refcount < references;
+    cursor[i] = (uint32_t)start;
+    start += references;
   }
+  turn->counts[range] = counts;
+}
+
+/** How many references to its objects are left. */
+static uint64_t sum_range(const struct turn *turn, uint64_t range) {
+  const uint32_t *cursor = cursors(turn);
+  uint32_t end = range_first(turn, range + 1);
+  uint64_t sum = 0;
+
+  for (uint32_t i = range_first(turn, range); i < end; i++)
+    sum += cursor[i];
   return sum;
+}
+
+static void count_ranges(void *context, unsigned thread) {
+  struct turn *turn = context;
+  uint64_t range, end;
+
+  (void)thread;
+  while (shares_take(&turn->shares, &range, &end)) {
+    count_range(turn, range);
+    turn->starts[range + 1] = sum_range(turn, range);
+  }
+}
+
+static void fill_ranges(void *context, unsigned thread) {
+  struct turn *turn = context;
+  uint64_t range, end;
+
+  (void)thread;
+  while (shares_take(&turn->shares, &range, &end)) {
+    start_range(turn, range);
+    fill_range(turn, range);
+  }
 }
 
 /* Probable references ------------------------------------------------------ */
@@ -108,7 +128,7 @@ static uint64_t add_up(uint32_t *starts, uint32_t count) {
 struct guess {
   uint32_t target;
   uint32_t piece;
-  size_t place; /**< In the piece's targets. */
+  size_t place; /**< In the piece's references of the target's range. */
 };
 
 static int compare_guesses(const void *a, const void *b) {
@@ -130,11 +150,9 @@ static struct pyheap_error *list_guesses(const struct collected *collected,
     return &error_no_memory;
   for (size_t p = 0; p < collected->piece_count; p++) {
     const struct piece *piece = &collected->pieces[p];
-    for (size_t i = 0; i < piece->probable_count; i++) {
-      size_t place = piece->probable[i];
-      guesses[used++] =
-          (struct guess){piece->targets[place], (uint32_t)p, place};
-    }
+    for (size_t i = 0; i < piece->probable_count; i++)
+      guesses[used++] = (struct guess){piece->probable[i].target, (uint32_t)p,
+                                       piece->probable[i].place};
   }
   qsort(guesses, used, sizeof *guesses, compare_guesses);
   *ret = guesses;
@@ -144,18 +162,23 @@ static struct pyheap_error *list_guesses(const struct collected *collected,
 
 /** Of the probable references to one object, keeps as many as its count has
  * room for; the others go to no object. */
-static void refute(struct pyheap *heap, const struct collected *collected,
-                   const struct guess *guesses, size_t count) {
-  uint32_t target = guesses->target, nothing = heap->object_count;
+static void refute(const struct turn *turn, const struct guess *guesses,
+                   size_t count) {
+  const struct collected *collected = turn->collected;
+  struct pyheap *heap = turn->heap;
+  uint32_t target = guesses->target, range = target >> collected->shift;
+  uint32_t *references = &cursors(turn)[target];
   int64_t known = collected->refcounts[target];
   if (known == NO_COUNT)
     return;
-  int64_t room = known - (int64_t)(heap->in_starts[target] - count);
+  int64_t room = known - (int64_t)(*references - count);
   size_t kept = room <= 0 ? 0 : (uint64_t)room < count ? (size_t)room : count;
   for (size_t i = kept; i < count; i++)
-    collected->pieces[guesses[i].piece].targets[guesses[i].place] = nothing;
-  heap->in_starts[target] -= (uint32_t)(count - kept);
-  heap->in_starts[nothing] += (uint32_t)(count - kept);
+    collected->pieces[guesses[i].piece]
+        .ranges[range]
+        .targets[guesses[i].place] = NO_TARGET;
+  *references -= (uint32_t)(count - kept);
+  turn->starts[range + 1] -= count - kept;
   heap->info.probable_references -= count - kept;
   heap->info.refuted_references += count - kept;
   heap->info.refcount_guessed += kept && (int64_t)kept == room;
@@ -163,17 +186,16 @@ static void refute(struct pyheap *heap, const struct collected *collected,
 
 /** A probable reference that would be one more than the target's count is none:
  * on the stack of a frame that runs it is a value that was popped, in static
- * memory a pointer that owns nothing.  While in_starts holds counts. */
-static struct pyheap_error *refute_guesses(struct pyheap *heap,
-                                           const struct collected *collected) {
+ * memory a pointer that owns nothing.  While there are counts. */
+static struct pyheap_error *refute_guesses(const struct turn *turn) {
   cleanup_free struct guess *guesses = NULL;
   size_t count, end;
 
-  TRY(list_guesses(collected, &guesses, &count));
+  TRY(list_guesses(turn->collected, &guesses, &count));
   for (size_t i = 0; i < count; i = end) {
     for (end = i; end < count && guesses[end].target == guesses[i].target;)
       end++;
-    refute(heap, collected, guesses + i, end - i);
+    refute(turn, guesses + i, end - i);
   }
   return NULL;
 }
@@ -209,50 +231,59 @@ static struct pyheap_error *merge_uncounted(struct pyheap *heap,
   return NULL;
 }
 
-/** Compares every ob_refcnt with the references found. */
-static void check_refcounts(struct pyheap *heap, const int32_t *refcounts) {
-  uint64_t exact = 0, high = 0, low = 0;
-
-  for (uint32_t i = 0; i < heap->object_count; i++) {
-    int64_t references = heap->in_starts[i + 1] - heap->in_starts[i];
-    bool known = refcounts[i] != NO_COUNT;
-    exact += known && refcounts[i] == references;
-    high += known && refcounts[i] > references;
-    low += known && refcounts[i] < references;
-  }
-  heap->info.refcount_exact = exact;
-  heap->info.refcount_high = high;
-  heap->info.refcount_low = low;
-}
-
 /* The index ---------------------------------------------------------------- */
 
-static struct pyheap_error *build(struct pyheap *heap,
-                                  const struct collected *collected) {
-  struct turn turn = {heap, collected, heap->threads};
-  uint32_t bins = heap->object_count + 1; /**< The last for what is refuted. */
-
-  for (size_t p = 0; p < collected->piece_count; p++) {
-    const uint64_t *kinds = collected->pieces[p].kinds;
-    heap->info.visited_references += kinds[PYHEAP_VISITED];
-    heap->info.owned_references += kinds[PYHEAP_OWNED];
-    heap->info.probable_references += kinds[PYHEAP_PROBABLE];
+static void add_infos(struct pyheap_info *info, const struct turn *turn) {
+  for (size_t p = 0; p < turn->collected->piece_count; p++) {
+    const uint64_t *kinds = turn->collected->pieces[p].kinds;
+    info->visited_references += kinds[PYHEAP_VISITED];
+    info->owned_references += kinds[PYHEAP_OWNED];
+    info->probable_references += kinds[PYHEAP_PROBABLE];
   }
-  heap->in_starts = calloc(bins + 1ull, sizeof *heap->in_starts);
-  if (!heap->in_starts)
-    return &error_no_memory;
-  parallel_run(turn.threads, count_range, &turn);
-  TRY(merge_uncounted(heap, collected));
-  TRY(refute_guesses(heap, collected));
-  uint64_t total = add_up(heap->in_starts, bins);
-  heap->in_sources = reallocarray(NULL, total + 1, sizeof *heap->in_sources);
+}
+
+static void add_counts(struct pyheap_info *info, const struct turn *turn) {
+  for (uint32_t range = 0; range < turn->collected->range_count; range++) {
+    info->refcount_exact += turn->counts[range].exact;
+    info->refcount_high += turn->counts[range].high;
+    info->refcount_low += turn->counts[range].low;
+  }
+}
+
+static struct pyheap_error *turn_round(struct turn *turn) {
+  struct pyheap *heap = turn->heap;
+  uint32_t ranges = turn->collected->range_count;
+
+  turn->shares = (struct shares){.end = ranges, .size = 1};
+  parallel_run(heap->threads, count_ranges, turn);
+  TRY(merge_uncounted(heap, turn->collected));
+  TRY(refute_guesses(turn));
+  for (uint32_t range = 0; range < ranges; range++)
+    turn->starts[range + 1] += turn->starts[range];
+  heap->in_sources =
+      reallocarray(NULL, turn->starts[ranges] + 1, sizeof *heap->in_sources);
   if (!heap->in_sources)
     return &error_no_memory;
-  parallel_run(turn.threads, fill_range, &turn);
-  /* Filling has moved every start to the next one's place. */
-  memmove(heap->in_starts + 1, heap->in_starts, bins * sizeof(uint32_t));
-  heap->in_starts[0] = 0;
-  check_refcounts(heap, collected->refcounts);
+  turn->shares = (struct shares){.end = ranges, .size = 1};
+  parallel_run(heap->threads, fill_ranges, turn);
+  return NULL;
+}
+
+static struct pyheap_error *build(struct pyheap *heap,
+                                  struct collected *collected) {
+  cleanup_free uint64_t *starts =
+      calloc(collected->range_count + 1, sizeof *starts);
+  cleanup_free struct counts *counts =
+      calloc(collected->range_count, sizeof *counts);
+  struct turn turn = {
+      .heap = heap, .collected = collected, .starts = starts, .counts = counts};
+
+  heap->in_starts = calloc(heap->object_count + 1ull, sizeof *heap->in_starts);
+  if (!starts || !counts || !heap->in_starts)
+    return &error_no_memory;
+  add_infos(&heap->info, &turn);
+  TRY(turn_round(&turn));
+  add_counts(&heap->info, &turn);
   return NULL;
 }
 

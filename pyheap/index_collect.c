@@ -9,7 +9,11 @@
 #include "marks.h"
 
 enum {
-  PIECES = 256,
+  MIN_PIECES = 32,
+  MAX_PIECES = 256,
+  PIECE_OBJECTS = 1 << 16,
+  MAX_RANGES = 64, /**< Who adds to more lists at once has them in no cache. */
+  RANGE_BITS = 16, /**< Half a megabyte of places and of sources. */
   PENDING = 64,
   FETCHED = 64,
   FIRST_LINE = 16,
@@ -21,7 +25,7 @@ enum {
 struct collector {
   struct visit visit;
   struct piece *piece;
-  uint32_t *counts;
+  unsigned shift;
   int32_t *refcounts;
   uint32_t node; /**< That is visited. */
   /** References whose targets' numbers are on their way. */
@@ -51,30 +55,55 @@ static bool grow(struct piece *piece, void *list, size_t count, size_t size) {
   return true;
 }
 
-/** Makes room for COUNT more targets. */
-static bool reserve(struct piece *piece, size_t count) {
-  if (piece->count + count <= piece->capacity)
+/** Gives LIST room for CAPACITY references. */
+static bool resize(struct references *list, size_t capacity) {
+  uint32_t *targets = reallocarray(list->targets, capacity, sizeof *targets);
+  if (targets)
+    list->targets = targets;
+  uint8_t *steps = targets ? realloc(list->steps, capacity) : NULL;
+  if (steps)
+    list->steps = steps;
+  return steps;
+}
+
+/** Makes room for COUNT more references. */
+static bool reserve(struct references *list, size_t count) {
+  if (list->count + count <= list->capacity)
     return true;
-  size_t capacity = piece->capacity + piece->capacity / 4 + count + 1024;
-  uint32_t *grown = reallocarray(piece->targets, capacity, sizeof *grown);
-  if (!grown) {
-    piece->out_of_memory = true;
+  size_t capacity = list->capacity + list->capacity / 4 + count + 256;
+  if (!resize(list, capacity))
     return false;
-  }
-  piece->targets = grown;
-  piece->capacity = capacity;
+  list->capacity = capacity;
   return true;
+}
+
+static void add(struct references *list, uint32_t source, uint32_t target) {
+  uint32_t step = source - list->source;
+  for (; step >= MAX_STEP; step -= MAX_STEP) {
+    list->targets[list->count] = NO_TARGET;
+    list->steps[list->count++] = MAX_STEP;
+  }
+  list->targets[list->count] = target;
+  list->steps[list->count++] = (uint8_t)step;
+  list->source = source;
 }
 
 static void note(struct collector *collector, const struct pending *pending,
                  uint32_t target) {
   struct piece *piece = collector->piece;
+  struct references *list = &piece->ranges[target >> collector->shift];
 
+  if (!reserve(list, 1 + (pending->source - list->source) / MAX_STEP)) {
+    piece->out_of_memory = true;
+    return;
+  }
+  add(list, pending->source, target);
   if (pending->kind == PYHEAP_PROBABLE) {
     if (!grow(piece, &piece->probable, piece->probable_count,
               sizeof *piece->probable))
       return;
-    piece->probable[piece->probable_count++] = piece->count;
+    piece->probable[piece->probable_count++] =
+        (struct probable){target, list->count - 1};
   }
   if (pending->uncounted) {
     if (!grow(piece, &piece->uncounted, piece->uncounted_count,
@@ -82,22 +111,17 @@ static void note(struct collector *collector, const struct pending *pending,
       return;
     piece->uncounted[piece->uncounted_count++] = target;
   }
-  piece->targets[piece->count++] = target;
   piece->kinds[pending->kind]++;
-  collector->counts[pending->source]++;
 }
 
 /** Finds the numbers that the first COUNT pending references lead to. */
 static void settle(struct collector *collector, unsigned count) {
-  if (!reserve(collector->piece, count))
-    count = collector->pending_count; /* They are lost, as all is. */
-  else
-    for (unsigned i = 0; i < count; i++) {
-      const struct pending *pending = &collector->pending[i];
-      uint32_t target = mark_number(collector->visit.heap, pending->bit);
-      if (target != PYHEAP_NO_NODE)
-        note(collector, pending, target);
-    }
+  for (unsigned i = 0; i < count; i++) {
+    const struct pending *pending = &collector->pending[i];
+    uint32_t target = mark_number(collector->visit.heap, pending->bit);
+    if (target != PYHEAP_NO_NODE)
+      note(collector, pending, target);
+  }
   collector->pending_count -= count;
   memmove(collector->pending, collector->pending + count,
           collector->pending_count * sizeof *collector->pending);
@@ -123,7 +147,8 @@ static void collect(struct visit *visit) {
 
 /* Objects ------------------------------------------------------------------ */
 
-static void collector_init(struct collector *collector, struct pyheap *heap,
+/** False without memory for what is to be collected. */
+static bool collector_init(struct collector *collector, struct pyheap *heap,
                            struct piece *piece,
                            const struct collected *collected) {
   memset(collector, 0, sizeof *collector);
@@ -131,9 +156,29 @@ static void collector_init(struct collector *collector, struct pyheap *heap,
   collector->visit.flush = collect;
   collector->visit.context = collector;
   collector->piece = piece;
-  collector->counts = collected->counts;
+  collector->shift = collected->shift;
   collector->refcounts = collected->refcounts;
   collector->node = piece->first;
+  piece->ranges = calloc(collected->range_count, sizeof *piece->ranges);
+  if (!piece->ranges) {
+    piece->out_of_memory = true;
+    return false;
+  }
+  for (uint32_t range = 0; range < collected->range_count; range++)
+    piece->ranges[range].source = piece->first;
+  return true;
+}
+
+/** Settles what is pending.  What the lists have in reserve, the next piece can
+ * use. */
+static void collector_finish(struct collector *collector,
+                             const struct collected *collected) {
+  settle(collector, collector->pending_count);
+  for (uint32_t range = 0; range < collected->range_count; range++) {
+    struct references *list = &collector->piece->ranges[range];
+    if (list->count && resize(list, list->count))
+      list->capacity = list->count;
+  }
 }
 
 static int32_t own_count(const struct pyheap *heap,
@@ -197,7 +242,8 @@ static void collect_words(struct pyheap *heap, uint64_t first, uint64_t end,
 
   piece->first = heap->ranks[first];
   piece->end = heap->ranks[end];
-  collector_init(&collector, heap, piece, collected);
+  if (!collector_init(&collector, heap, piece, collected))
+    return;
   for (uint64_t word = first; word < end; word++)
     for (uint64_t marks = heap->marks[word]; marks; marks &= marks - 1) {
       uint64_t bit = 64 * word + (unsigned)__builtin_ctzll(marks);
@@ -208,12 +254,7 @@ static void collect_words(struct pyheap *heap, uint64_t first, uint64_t end,
     }
   while (collector.visited < collector.taken)
     advance(&collector, false);
-  settle(&collector, collector.pending_count);
-  /* What it has in reserve, the next piece can use. */
-  uint32_t *fitting =
-      reallocarray(piece->targets, piece->count + 1, sizeof *fitting);
-  if (fitting)
-    piece->targets = fitting;
+  collector_finish(&collector, collected);
 }
 _Static_assert(FIRST_LINE + TABLE + 2 <= FETCHED, "objects under way");
 
@@ -223,10 +264,11 @@ static void collect_roots(struct pyheap *heap, struct piece *piece,
 
   piece->first = heap->object_count;
   piece->end = pyheap_node_count(heap);
-  collector_init(&collector, heap, piece, collected);
+  if (!collector_init(&collector, heap, piece, collected))
+    return;
   for (; collector.node < piece->end; collector.node++)
     root_visit(&collector.visit, heap_root(heap, collector.node));
-  settle(&collector, collector.pending_count);
+  collector_finish(&collector, collected);
 }
 
 /* All of them -------------------------------------------------------------- */
@@ -237,23 +279,44 @@ struct collection {
   struct heap_shares shares;
 };
 
+/** The word of the bitmap that piece PIECE of PIECES begins with: all have about
+ * as many objects. */
+static uint64_t first_word(const struct pyheap *heap, uint64_t piece,
+                           uint64_t pieces) {
+  uint64_t first = parallel_share(heap->object_count, piece, pieces);
+  uint64_t low = 0, high = mark_words(heap);
+  if (piece == pieces)
+    return high;
+  while (low < high) {
+    uint64_t middle = low + (high - low) / 2;
+    if (heap->ranks[middle] < first)
+      low = middle + 1;
+    else
+      high = middle;
+  }
+  return low;
+}
+
 static void collect_pieces(void *context, unsigned thread) {
   struct collection *collection = context;
   struct pyheap *heap = collection->heap;
-  uint64_t words = mark_words(heap), piece, end;
+  struct collected *collected = collection->collected;
+  uint64_t pieces = collection->shares.shares.end, piece, end;
 
   while (heap_shares_take(&collection->shares, thread, &piece, &end))
-    collect_words(heap, parallel_share(words, piece, PIECES),
-                  parallel_share(words, piece + 1, PIECES),
-                  &collection->collected->pieces[piece], collection->collected);
+    collect_words(heap, first_word(heap, piece, pieces),
+                  first_word(heap, piece + 1, pieces),
+                  &collected->pieces[piece], collected);
 }
 
 static struct pyheap_error *check_pieces(const struct collected *collected) {
   uint64_t total = 0;
   for (size_t p = 0; p < collected->piece_count; p++) {
-    if (collected->pieces[p].out_of_memory)
+    const struct piece *piece = &collected->pieces[p];
+    if (piece->out_of_memory)
       return &error_no_memory;
-    total += collected->pieces[p].count;
+    total += piece->kinds[PYHEAP_VISITED] + piece->kinds[PYHEAP_OWNED] +
+             piece->kinds[PYHEAP_PROBABLE];
   }
   return total < UINT32_MAX
              ? NULL
@@ -261,11 +324,19 @@ static struct pyheap_error *check_pieces(const struct collected *collected) {
                             UINT32_MAX - 1);
 }
 
+static size_t pieces_for(uint32_t objects) {
+  size_t pieces = objects / PIECE_OBJECTS;
+  return pieces < MIN_PIECES   ? MIN_PIECES
+         : pieces > MAX_PIECES ? MAX_PIECES
+                               : pieces;
+}
+
 struct pyheap_error *index_collect(struct pyheap *heap, struct collected *ret) {
+  size_t pieces = pieces_for(heap->object_count);
   struct collected collected = {
-      .pieces = parallel_calloc(PIECES + 1, sizeof *collected.pieces),
-      .piece_count = PIECES + 1,
-      .counts = calloc(pyheap_node_count(heap) + 1ull, sizeof(uint32_t)),
+      .pieces = parallel_calloc(pieces + 1, sizeof *collected.pieces),
+      .piece_count = pieces + 1,
+      .shift = RANGE_BITS,
       .refcounts =
           reallocarray(NULL, heap->object_count + 1ull, sizeof(int32_t))};
   struct collection collection = {
@@ -273,17 +344,20 @@ struct pyheap_error *index_collect(struct pyheap *heap, struct collected *ret) {
       .collected = &collected,
       .shares = {.heap = heap,
                  .stage = "indexing references",
-                 .shares = {.end = PIECES, .size = 1}}};
+                 .shares = {.end = pieces, .size = 1}}};
   struct pyheap_error *error = NULL;
 
-  if (!collected.pieces || !collected.counts || !collected.refcounts)
+  while (heap->object_count >> collected.shift >= MAX_RANGES)
+    collected.shift++;
+  collected.range_count = (heap->object_count >> collected.shift) + 1;
+  if (!collected.pieces || !collected.refcounts)
     error = &error_no_memory;
   if (!error) {
     parallel_run(heap->threads, collect_pieces, &collection);
     error = collection.shares.canceled ? error_canceled() : NULL;
   }
   if (!error) {
-    collect_roots(heap, &collected.pieces[PIECES], &collected);
+    collect_roots(heap, &collected.pieces[pieces], &collected);
     error = check_pieces(&collected);
   }
   if (error) {
@@ -296,11 +370,19 @@ struct pyheap_error *index_collect(struct pyheap *heap, struct collected *ret) {
 
 void collected_deinit(struct collected *collected) {
   for (size_t p = 0; collected->pieces && p < collected->piece_count; p++) {
-    free(collected->pieces[p].targets);
-    free(collected->pieces[p].probable);
-    free(collected->pieces[p].uncounted);
+    struct piece *piece = &collected->pieces[p];
+    for (uint32_t r = 0; piece->ranges && r < collected->range_count; r++)
+      references_deinit(&piece->ranges[r]);
+    free(piece->ranges);
+    free(piece->probable);
+    free(piece->uncounted);
   }
   free(collected->pieces);
-  free(collected->counts);
   free(collected->refcounts);
+}
+
+void references_deinit(struct references *list) {
+  free(list->targets);
+  free(list->steps);
+  *list = (struct references){0};
 }
