@@ -26,6 +26,7 @@
 #include "plugin/debuggee.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -292,6 +293,23 @@ static bool can_open(const char *path) {
   if (fd >= 0)
     close(fd);
   return fd >= 0;
+}
+
+bool debuggee_has_ended(const struct debuggee *debuggee) {
+  char path[64], line[512] = "";
+
+  if (!debuggee->pid)
+    return false;
+  snprintf(path, sizeof path, "/proc/%d/stat", (int)debuggee->pid);
+  FILE *file = fopen(path, "re");
+  if (!file)
+    return errno == ENOENT;
+  /* "PID (NAME) STATE": a name may hold anything. */
+  const char *name_end =
+      fgets(line, sizeof line, file) ? strrchr(line, ')') : NULL;
+  fclose(file);
+  return name_end && name_end[1] == ' ' &&
+         (name_end[2] == 'Z' || name_end[2] == 'X');
 }
 
 bool debuggee_is_readable(const struct debuggee *debuggee) {

@@ -28,6 +28,9 @@ struct debuggee {
 /** Reads the answer of "info files" in the file FD. */
 void debuggee_init(struct debuggee *debuggee, int fd);
 void debuggee_deinit(struct debuggee *debuggee);
+/** Whether it is a process that has ended though gdb still shows it: one that
+ * was killed while it was stopped. */
+bool debuggee_has_ended(const struct debuggee *debuggee);
 /** Whether this process may read the core or the process without gdb. */
 bool debuggee_is_readable(const struct debuggee *debuggee);
 /** Whether what was read of A still holds for B. */

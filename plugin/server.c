@@ -296,6 +296,11 @@ static enum command_status prepare(struct server *server) {
   case QUESTION_NONE:
     if (look_at_debuggee(server))
       return COMMAND_OK;
+    if (debuggee_has_ended(&server->debuggee))
+      return session_fail(server->session, COMMAND_TARGET,
+                          "process %d has ended, which gdb does not know yet; "
+                          "kill or detach, then run or attach anew",
+                          (int)server->debuggee.pid);
     if (ftruncate(HELPER_FD_REGIONS, 0) != 0)
       end_process();
     server->asked = QUESTION_REGIONS;

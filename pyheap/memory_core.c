@@ -44,8 +44,13 @@ static struct pyheap_error *core_map(struct memory *memory, const char *path,
   if (fd < 0 || fstat(fd, &status) < 0)
     return error_os(errno, path);
   if (!S_ISREG(status.st_mode))
-    return error_create(PYHEAP_ERROR_NOT_CORE, 0, "%s is not a regular file",
-                        path);
+    return error_create(
+        PYHEAP_ERROR_NOT_CORE, 0, "%s is not a core file but %s", path,
+        S_ISDIR(status.st_mode) ? "a directory; name the file in it"
+                                : "a device, pipe or socket");
+  if (!status.st_size)
+    return error_create(PYHEAP_ERROR_NOT_CORE, 0,
+                        "%s is empty: nothing was written to it", path);
   if (status.st_size < (off_t)sizeof(Elf64_Ehdr))
     return error_create(PYHEAP_ERROR_NOT_CORE, 0,
                         "%s is not a core file (%lld bytes)", path,
@@ -56,8 +61,8 @@ static struct pyheap_error *core_map(struct memory *memory, const char *path,
     return error_os(errno, path);
   TRY(memory_own_mapping(memory, bytes, (size_t)status.st_size));
   *core = (struct core){bytes, (uint64_t)status.st_size, path};
-  memory->identity = checksum_mix((uint64_t)status.st_size,
-                                  (uint64_t)status.st_mtim.tv_sec);
+  memory->identity =
+      checksum_mix((uint64_t)status.st_size, (uint64_t)status.st_mtim.tv_sec);
   memory->identity =
       checksum_mix(memory->identity, (uint64_t)status.st_mtim.tv_nsec);
   return NULL;
@@ -86,8 +91,7 @@ static struct pyheap_error *check_header(const struct core *core,
   if (memcmp(header->e_ident, ELFMAG, SELFMAG) != 0)
     return explain_start(core);
   if (header->e_ident[EI_CLASS] != ELFCLASS64 ||
-      header->e_ident[EI_DATA] != ELFDATA2LSB ||
-      header->e_machine != EM_X86_64)
+      header->e_ident[EI_DATA] != ELFDATA2LSB || header->e_machine != EM_X86_64)
     return error_create(PYHEAP_ERROR_FOREIGN, 0,
                         "%s is of another architecture (ELF machine %u, "
                         "class %u); only x86-64 is supported",
@@ -125,8 +129,8 @@ static struct pyheap_error *program_headers(const struct core *core,
     count = section.sh_info;
   }
   if (!count)
-    return error_create(PYHEAP_ERROR_NOT_CORE, 0,
-                        "%s has no program headers", core->path);
+    return error_create(PYHEAP_ERROR_NOT_CORE, 0, "%s has no program headers",
+                        core->path);
   const Elf64_Phdr *headers =
       core_at(core, header->e_phoff, count, sizeof *headers);
   if (!headers || header->e_phoff % _Alignof(Elf64_Phdr))
@@ -142,8 +146,8 @@ static struct pyheap_error *program_headers(const struct core *core,
 /* Notes ------------------------------------------------------------------- */
 
 static struct pyheap_error *add_thread(struct memory *memory, pid_t thread) {
-  pid_t *threads = reallocarray(memory->threads, memory->thread_count + 1,
-                                sizeof *threads);
+  pid_t *threads =
+      reallocarray(memory->threads, memory->thread_count + 1, sizeof *threads);
   if (!threads)
     return &error_no_memory;
   memory->threads = threads;
@@ -222,7 +226,9 @@ static struct pyheap_error *read_note(struct memory *memory, uint32_t type,
   return NULL;
 }
 
-static uint64_t align4(uint64_t value) { return (value + 3) & ~(uint64_t)3; }
+static uint64_t align4(uint64_t value) {
+  return (value + 3) & ~(uint64_t)3;
+}
 
 static struct pyheap_error *read_notes(struct memory *memory,
                                        const struct core *core,
@@ -243,8 +249,9 @@ static struct pyheap_error *read_notes(struct memory *memory,
     memcpy(&header, notes + at, sizeof header);
     uint64_t data = at + sizeof header + align4(header.n_namesz);
     if (data > size || header.n_descsz > size - data)
-      return memory_note(memory, "the core's notes are damaged behind byte "
-                                 "%llu and were left out",
+      return memory_note(memory,
+                         "the core's notes are damaged behind byte "
+                         "%llu and were left out",
                          (unsigned long long)(segment->p_offset + at));
     const char *name = (const char *)notes + at + sizeof header;
     if (header.n_namesz >= 4 && memcmp(name, "CORE", 4) == 0)
@@ -289,9 +296,8 @@ static struct pyheap_error *add_segment(struct memory *memory,
                        (unsigned long long)start);
   if (saved > segment->p_memsz)
     saved = segment->p_memsz;
-  uint64_t present = segment->p_offset < core->size
-                         ? core->size - segment->p_offset
-                         : 0;
+  uint64_t present =
+      segment->p_offset < core->size ? core->size - segment->p_offset : 0;
   if (present > saved)
     present = saved;
   /* Each byte of the file stands for one of the target. */
@@ -321,8 +327,8 @@ struct pyheap_error *memory_open_core(struct memory *memory,
   left = core.size;
   TRY(check_header(&core, header));
   TRY(program_headers(&core, header, &segments, &count));
-  memory->identity = checksum_mix(
-      memory->identity, checksum(segments, count * sizeof *segments));
+  memory->identity = checksum_mix(memory->identity,
+                                  checksum(segments, count * sizeof *segments));
   for (size_t i = 0; i < count; i++)
     if (segments[i].p_type == PT_NOTE)
       TRY(read_notes(memory, &core, &segments[i]));

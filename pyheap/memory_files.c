@@ -162,7 +162,8 @@ static struct pyheap_error *add_contents(struct memory *memory,
                                          uint64_t bias) {
   /* What the program may write may have changed: the file says nothing about
    * it. */
-  if (file->offset >= image->size || is_mapped_with(image, bias, file->start, PF_W))
+  if (file->offset >= image->size ||
+      is_mapped_with(image, bias, file->start, PF_W))
     return NULL;
   uint64_t length = file->end - file->start;
   if (length > image->size - file->offset)
@@ -198,7 +199,8 @@ static enum verdict compare_images(const struct image *saved,
 static struct pyheap_error *other_program(const char *path) {
   return error_create(PYHEAP_ERROR_MISMATCH, 0,
                       "%s is not the program that was running: their "
-                      "build-ids differ",
+                      "build-ids differ; give the right one, or none, for the "
+                      "core names it",
                       path);
 }
 
@@ -374,7 +376,9 @@ static void make_statics_disjoint(struct memory *memory) {
 /** Where a file's headers were not saved: its mappings that can be written, and
  * what lies right behind them, which is its .bss. */
 static struct pyheap_error *add_mapping(struct memory *memory, size_t file) {
-  enum { MOST_BSS = 64 << 20 };
+  enum {
+    MOST_BSS = 64 << 20
+  };
   const struct memory_file *mapping = &memory->files[file];
   uint64_t end = mapping->end;
 
@@ -385,8 +389,7 @@ static struct pyheap_error *add_mapping(struct memory *memory, size_t file) {
   size_t next = memory_find_range(memory, end);
   if (next < memory->range_count && memory->ranges[next].start == end &&
       memory->ranges[next].flags & MEMORY_WRITABLE &&
-      !memory_file_at(memory, end) &&
-      memory->ranges[next].end - end < MOST_BSS)
+      !memory_file_at(memory, end) && memory->ranges[next].end - end < MOST_BSS)
     end = memory->ranges[next].end;
   return add_readable(memory, file, mapping->start, end);
 }

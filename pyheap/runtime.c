@@ -108,6 +108,12 @@ static struct pyheap_error *find_file(struct pyheap *heap,
     }
   for (size_t i = 0; i < memory->file_count; i++)
     TRY(explain_absence(memory, &memory->files[i]));
+  const struct memory_file *program = memory_file_at(memory, memory->entry);
+  if (program)
+    return error_create(PYHEAP_ERROR_NOT_PYTHON, 0,
+                        "no CPython runtime (_PyRuntime) in %s, nor in any "
+                        "other file that it maps: is it a Python program?",
+                        program->path);
   return error_create(PYHEAP_ERROR_NOT_PYTHON, 0,
                       memory->file_count
                           ? "no CPython runtime (_PyRuntime) in any of the "

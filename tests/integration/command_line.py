@@ -101,6 +101,22 @@ def test_files(results):
                               in said.stdout, said.stdout)
 
 
+def test_no_files(results):
+    """What cannot be a core file is said to be what it is."""
+    with common.scratch() as directory:
+        path = os.path.join(directory, "core")
+        with open(path, "wb"):
+            pass
+        for name, why in ((path, "is empty: nothing was written to it"),
+                          (directory, "is not a core file but a directory; name the "
+                           "file in it"),
+                          ("/dev/null", "is not a core file but a device, pipe or "
+                           "socket")):
+            said = common.run([MUPPY, "--core=" + name, "summary"])
+            results.check("--core=" + name, said.returncode == TARGET and
+                          said.stdout == "muppy: %s %s\n" % (name, why), said.stdout)
+
+
 def test_traced(results, python):
     """A process that a debugger has is not to be had."""
     with common.scratch() as directory:
@@ -157,6 +173,7 @@ def main():
     test_options(results)
     test_program(results)
     test_files(results)
+    test_no_files(results)
     python = common.interpreter(common.PYTHON)
     if not python:
         results.skip(common.PYTHON, "not there")

@@ -15,6 +15,7 @@ import subprocess
 import sys
 import time
 
+import common
 from common import MUPPY, PYTHON, Failure, Program, Results, interpreter, run, scratch
 
 # A child of vfork() that waits for somebody to write to a pipe; meanwhile the
@@ -170,6 +171,32 @@ def test_signals(results, directory):
 
 # Files ---------------------------------------------------------------------
 
+def test_ended(results, python):
+    """A process that is killed while gdb has it, or is no Python program."""
+    if not shutil.which(common.GDB):
+        results.skip("a process that ended in gdb", "no gdb")
+        return
+    ended = "muppy: process %d has ended, which gdb does not know yet; kill or detach"
+    for first in [], ["-ex", "muppy summary -limit 1"]:
+        with subprocess.Popen([python, "-c", "import time; time.sleep(100)"]) as process:
+            time.sleep(0.5)
+            found = run([common.GDB, "-nx", "-batch", "-x", common.MUPPY_GDB, "-p",
+                         str(process.pid), *first, "-ex",
+                         "shell kill -9 %d; sleep 0.3" % process.pid,
+                         "-ex", "muppy summary -limit 1", "-ex", "muppy info",
+                         "-ex", "kill", "-ex", "muppy info"])
+            results.check("killed in gdb, %d commands before" % (len(first) // 2),
+                          found.stdout.count(ended % process.pid) == 2
+                          and "there is no program to look at" in found.stdout,
+                          found.stdout)
+    with subprocess.Popen(["sleep", "100"]) as process:
+        found = run([MUPPY, "--pid=%d" % process.pid, "info"])
+        results.check("no Python program", found.returncode == 3 and re.match(
+            r"muppy: no CPython runtime \(_PyRuntime\) in /\S*, nor in any other file that "
+            "it maps: is it a Python program\\?$", found.stdout), found.stdout)
+        process.kill()
+
+
 def test_output(results, python, directory):
     """What of -output is there when muppy is ended, and what it refuses."""
     with Program(python, FILLED) as program:
@@ -216,6 +243,7 @@ def main():
             test_vfork(results, python, directory)
             test_first_thread(results, python)
             test_forbidden(results, python)
+            test_ended(results, python)
             test_output(results, python, directory)
             test_signals(results, directory)
         except (Failure, subprocess.TimeoutExpired) as failure:
