@@ -8,7 +8,6 @@
  * order and by any number of threads, and the outcome is the same. */
 #include "config.h"
 
-#include <omp.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -25,6 +24,10 @@ enum {
 };
 _Static_assert((int)MAX_INTERPRETERS < (int)OWNER_SHARED,
                "every interpreter is an owner");
+
+enum {
+  BATCH = 4096, /**< Objects a thread takes at a time. */
+};
 
 /** References say whose an object is in this order; what one has settled, the
  * next leaves alone. */
@@ -250,45 +253,69 @@ static bool own_list(const struct pyheap *heap, uint16_t *owners, uint64_t head,
   return true;
 }
 
-static void own_lists(const struct pyheap *heap, uint16_t *owners) {
-  enum {
-    GENERATIONS = 4
-  };
-  int32_t next = OFFSET(heap->layout, PyGC_Head, _gc_next);
-  int32_t previous = OFFSET(heap->layout, PyGC_Head, _gc_prev);
+/** Work of several threads, each of which writes owners that no other does. */
+struct owning {
+  const struct pyheap *heap;
+  uint16_t *owners;
+  struct segments segments; /**< For own_tracked() alone. */
+  struct shares shares;     /**< Of the objects. */
+};
 
-#pragma omp parallel for collapse(2) schedule(dynamic, 1)                      \
-    num_threads(heap->threads)
-  for (uint32_t i = 0; i < heap->info.interpreters; i++)
-    for (int generation = 0; generation < GENERATIONS; generation++) {
-      uint64_t head =
-          runtime_generation(heap, heap->interpreters[i].address, generation);
-      uint16_t owner = owner_of_index((int32_t)i);
-      if (head && !own_list(heap, owners, head, next, owner))
-        own_list(heap, owners, head, previous, owner);
+enum {
+  GENERATIONS = 4
+};
+
+/** Marks what is on one of all interpreters' lists. */
+static void own_generation(void *context, uint64_t list) {
+  struct owning *owning = context;
+  const struct pyheap *heap = owning->heap;
+  uint32_t index = (uint32_t)(list / GENERATIONS);
+  uint16_t owner = owner_of_index((int32_t)index);
+  uint64_t head = runtime_generation(heap, heap->interpreters[index].address,
+                                     (int)(list % GENERATIONS));
+
+  if (head && !own_list(heap, owning->owners, head,
+                        OFFSET(heap->layout, PyGC_Head, _gc_next), owner))
+    own_list(heap, owning->owners, head,
+             OFFSET(heap->layout, PyGC_Head, _gc_prev), owner);
+}
+
+static void own_lists(const struct pyheap *heap, uint16_t *owners) {
+  struct owning owning = {.heap = heap, .owners = owners};
+
+  parallel_each(heap->threads, (uint64_t)heap->info.interpreters * GENERATIONS,
+                own_generation, &owning);
+}
+
+static void own_tracked_shares(void *context, unsigned thread) {
+  struct owning *owning = context;
+  const struct pyheap *heap = owning->heap;
+  uint64_t start, end;
+  size_t hint = 0;
+
+  (void)thread;
+  while (shares_take(&owning->shares, &start, &end))
+    for (uint32_t number = (uint32_t)start; number < end; number++) {
+      uint64_t address = heap_number_address(heap, number);
+      int32_t index = segments_interpreter(&owning->segments, address, &hint);
+      struct object object;
+      const char *why;
+      if (index >= 0 && object_load(heap, address, &object, &why) &&
+          object_is_tracked(heap, &object))
+        owning->owners[number] = owner_of_index(index) | OWNER_FIXED;
     }
 }
 
 /** Marks what free-threaded builds track as of whose memory it is in. */
 static struct pyheap_error *own_tracked(const struct pyheap *heap,
                                         uint16_t *owners) {
-  struct segments segments;
-  TRY(segments_find(heap, &segments));
-#pragma omp parallel num_threads(heap->threads)
-  {
-    size_t hint = 0;
-#pragma omp for schedule(static)
-    for (uint32_t number = 0; number < heap->object_count; number++) {
-      uint64_t address = heap_number_address(heap, number);
-      int32_t index = segments_interpreter(&segments, address, &hint);
-      struct object object;
-      const char *why;
-      if (index >= 0 && object_load(heap, address, &object, &why) &&
-          object_is_tracked(heap, &object))
-        owners[number] = owner_of_index(index) | OWNER_FIXED;
-    }
-  }
-  segments_deinit(&segments);
+  struct owning owning = {.heap = heap,
+                          .owners = owners,
+                          .shares = {.end = heap->object_count, .size = BATCH}};
+
+  TRY(segments_find(heap, &owning.segments));
+  parallel_run(heap->threads, own_tracked_shares, &owning);
+  segments_deinit(&owning.segments);
   return NULL;
 }
 
@@ -343,15 +370,28 @@ static void own_modules(const struct pyheap *heap, uint16_t *owners) {
   }
 }
 
+static void own_static_shares(void *context, unsigned thread) {
+  struct owning *owning = context;
+  const struct pyheap *heap = owning->heap;
+  uint64_t start, end;
+
+  (void)thread;
+  while (shares_take(&owning->shares, &start, &end))
+    for (uint32_t number = (uint32_t)start; number < end; number++) {
+      const struct memory_range *range =
+          memory_range_at(&heap->memory, heap_number_address(heap, number));
+      if (!owning->owners[number] && range->flags & MEMORY_FILE)
+        owning->owners[number] = OWNER_SHARED | OWNER_FIXED;
+    }
+}
+
 /** Static objects are all interpreters'. */
 static void own_statics(const struct pyheap *heap, uint16_t *owners) {
-#pragma omp parallel for schedule(static) num_threads(heap->threads)
-  for (uint32_t number = 0; number < heap->object_count; number++) {
-    const struct memory_range *range =
-        memory_range_at(&heap->memory, heap_number_address(heap, number));
-    if (!owners[number] && range->flags & MEMORY_FILE)
-      owners[number] = OWNER_SHARED | OWNER_FIXED;
-  }
+  struct owning owning = {.heap = heap,
+                          .owners = owners,
+                          .shares = {.end = heap->object_count, .size = BATCH}};
+
+  parallel_run(heap->threads, own_static_shares, &owning);
 }
 
 /** The number of an interpreter's table of interned strings: from 3.12 on each
@@ -367,35 +407,42 @@ static uint32_t interned_number(const struct pyheap *heap, uint32_t index) {
 
 /* The sweep --------------------------------------------------------------- */
 
-/** Visits all that has an owner from the start, and what gets one from there,
- * in parallel; false when canceled. */
-static bool sweep_settled(const struct pyheap *heap, struct sweep *sweeps,
-                          const uint16_t *owners) {
-  enum {
-    BATCH = 4096
-  };
-  uint32_t count = heap->object_count, done = 0;
-  bool stop = false;
+struct sweeping {
+  struct sweep *sweeps; /**< By thread. */
+  const uint16_t *owners;
+  struct heap_shares shares;
+};
 
-#pragma omp parallel for schedule(dynamic, 1) num_threads(heap->threads)
-  for (uint32_t start = 0; start < count; start += BATCH) {
-    struct sweep *sweep = &sweeps[omp_get_thread_num()];
-    uint32_t end = count - start < BATCH ? count : start + BATCH;
-    if (__atomic_load_n(&stop, __ATOMIC_RELAXED) || sweep->out_of_memory)
-      continue;
-    for (uint32_t number = start; number < end; number++) {
-      uint16_t owner = __atomic_load_n(&owners[number], __ATOMIC_RELAXED);
+static void sweep_shares(void *context, unsigned thread) {
+  struct sweeping *sweeping = context;
+  struct sweep *sweep = &sweeping->sweeps[thread];
+  uint64_t start, end;
+
+  while (!sweep->out_of_memory &&
+         heap_shares_take(&sweeping->shares, thread, &start, &end))
+    for (uint32_t number = (uint32_t)start; number < end; number++) {
+      uint16_t owner =
+          __atomic_load_n(&sweeping->owners[number], __ATOMIC_RELAXED);
       if (!(owner & OWNER_FIXED) || !(owner & OWNER_VALUE))
         continue;
       visit_number(sweep, number);
       drain(sweep);
     }
-    uint32_t so_far = __atomic_add_fetch(&done, end - start, __ATOMIC_RELAXED);
-    if (omp_get_thread_num() == 0 &&
-        heap_canceled(heap, "telling interpreters apart", so_far, count))
-      __atomic_store_n(&stop, true, __ATOMIC_RELAXED);
-  }
-  return !stop;
+}
+
+/** Visits all that has an owner from the start, and what gets one from there,
+ * in parallel; false when canceled. */
+static bool sweep_settled(const struct pyheap *heap, struct sweep *sweeps,
+                          const uint16_t *owners) {
+  struct sweeping sweeping = {
+      .sweeps = sweeps,
+      .owners = owners,
+      .shares = {.heap = heap,
+                 .stage = "telling interpreters apart",
+                 .shares = {.end = heap->object_count, .size = BATCH}}};
+
+  parallel_run(heap->threads, sweep_shares, &sweeping);
+  return !sweeping.shares.canceled;
 }
 
 /** What only guessed references and tables of interned strings lead to. */
@@ -521,16 +568,32 @@ static void count_object(const struct pyheap *heap, uint32_t number,
   total->tracked += object_is_tracked(heap, &object);
 }
 
+struct counting {
+  const struct pyheap *heap;
+  struct pyheap_interpreter *totals; /**< PLACES for each thread. */
+  size_t places;
+  struct shares shares;
+};
+
+static void count_shares(void *context, unsigned thread) {
+  struct counting *counting = context;
+  uint64_t start, end;
+
+  while (shares_take(&counting->shares, &start, &end))
+    for (uint32_t number = (uint32_t)start; number < end; number++)
+      count_object(counting->heap, number,
+                   counting->totals + counting->places * thread);
+}
+
 static struct pyheap_error *count_objects(struct pyheap *heap) {
   size_t places = (size_t)heap->info.interpreters + 2;
   struct pyheap_interpreter *totals =
       calloc(places * heap->threads, sizeof *totals);
   if (!totals)
     return &error_no_memory;
-#pragma omp parallel for schedule(static) num_threads(heap->threads)
-  for (uint32_t number = 0; number < heap->object_count; number++)
-    count_object(heap, number,
-                 totals + places * (unsigned)omp_get_thread_num());
+  struct counting counting = {
+      heap, totals, places, {.end = heap->object_count, .size = BATCH}};
+  parallel_run(heap->threads, count_shares, &counting);
   for (size_t i = 0; i < places; i++) {
     struct pyheap_interpreter *sum = &heap->interpreters[i];
     sum->objects = sum->bytes = sum->tracked = 0;

@@ -3,7 +3,7 @@
  * damage.c, ask.c and the libraries:
  *
  *   make CC=clang CFLAGS='-g -O1 -fsanitize=fuzzer-no-link,address'
- *   clang -fsanitize=fuzzer,address -fopenmp -I. tests/fuzz/{fuzz_core,damage,ask}.c \
+ *   clang -fsanitize=fuzzer,address -I. tests/fuzz/{fuzz_core,damage,ask}.c \
  *     plugin/libmuppy.a pyheap/libpyheap.a -lbfd -lm -o fuzz
  *   MUPPY_FUZZ_CORE=core ./fuzz
  */
