@@ -15,7 +15,8 @@ enum {
   VALUE_LIMIT = 60,
   MOST_REFERENCES = 5000,
   BROWSE_STEPS = 15,
-  SCREEN_ROWS = 24
+  SCREEN_ROWS = 24,
+  MISSED = 8, /**< If one object in so many is gone, this has to be told. */
 };
 
 /** The object that is asked about stands for "@". */
@@ -107,12 +108,16 @@ static const char *look_at(const struct pyheap *heap, pyheap_node node,
   return NULL;
 }
 
-static const char *look_at_all(struct pyheap *heap) {
+/** EXPECTED is how many objects there were before the damage. */
+static const char *look_at_all(struct pyheap *heap, uint64_t expected) {
   const struct pyheap_info *info = pyheap_info(heap);
   uint64_t memory = info->memory_bytes + info->missing_bytes;
   pyheap_node count = pyheap_node_count(heap);
   const char *nonsense = NULL;
 
+  if (info->reachable + info->orphans < expected - expected / MISSED &&
+      !info->problem_count && !info->incomplete)
+    nonsense = "objects that are gone without a word";
   for (pyheap_node node = 0; node < count && !nonsense; node++)
     nonsense = look_at(heap, node, memory);
   for (size_t i = 0; i < info->problem_count && !nonsense; i++)
@@ -173,7 +178,8 @@ static void browse(struct pyheap *heap, uint64_t *variety, FILE *out) {
   heap_tree_deinit(&tree);
 }
 
-const char *ask_everything(const char *path, uint64_t variety) {
+const char *ask_everything(const char *path, uint64_t variety,
+                           uint64_t expected) {
   FILE *out = fopen("/dev/null", "w");
   if (!out)
     return "no /dev/null";
@@ -198,7 +204,7 @@ const char *ask_everything(const char *path, uint64_t variety) {
   if (count)
     browse(session.heap, &variety, out);
   if (count)
-    nonsense = look_at_all(session.heap);
+    nonsense = look_at_all(session.heap, expected);
   session_close(&session);
   fclose(out);
   return nonsense;

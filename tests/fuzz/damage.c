@@ -187,6 +187,10 @@ const char *damage_path(const struct damage *damage) {
   return damage->path;
 }
 
+uint64_t damage_object_count(const struct damage *damage) {
+  return damage->objects.count;
+}
+
 /* Edits ------------------------------------------------------------------- */
 
 /** Writes LENGTH bytes, a page at most, and keeps what was there. */

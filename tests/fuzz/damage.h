@@ -44,6 +44,8 @@ struct damage;
  * when it cannot be read. */
 struct damage *damage_open(const char *core);
 const char *damage_path(const struct damage *damage);
+/** How many objects there are in the core file. */
+uint64_t damage_object_count(const struct damage *damage);
 void damage_apply(struct damage *damage, const struct edit *edits,
                   size_t count);
 /** Undoes what was applied. */
@@ -54,9 +56,10 @@ void damage_restore(struct damage *damage);
 /**
  * Asks every command about the core file at PATH and forgets the answers.
  * Returns what makes no sense about them, or NULL.  VARIETY chooses the objects
- * that are asked about.
+ * that are asked about; EXPECTED is how many there were before the damage.
  */
-const char *ask_everything(const char *path, uint64_t variety);
+const char *ask_everything(const char *path, uint64_t variety,
+                           uint64_t expected);
 
 /** A small generator of random numbers: splitmix64. */
 uint64_t next_random(uint64_t *state);

@@ -34,7 +34,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   memcpy(edits, data, count * sizeof *edits);
   damage_apply(damage, edits, count);
   const char *nonsense =
-      ask_everything(damage_path(damage), edits[0].value + edits[0].pick);
+      ask_everything(damage_path(damage), edits[0].value + edits[0].pick,
+                     damage_object_count(damage));
   damage_mend(damage);
   free(edits);
   if (nonsense) {
