@@ -12,18 +12,18 @@
 #include <pthread.h>
 #include <string.h>
 
-#include "allocator.h"
+#include "discover.h"
 #include "gc_lists.h"
 #include "heap.h"
 #include "marks.h"
 #include "parallel.h"
-#include "totals.h"
-#include "tracked.h"
 
 /* Work for several threads ------------------------------------------------- */
 
 enum {
   MAX_GIFT = 1 << 16, /**< Found objects that one gives to another. */
+  FIRST_LINE = 16,    /**< Objects after which a first line has come, */
+  TABLE = 12,         /**< … and then a table. */
 };
 
 /** What the threads share: objects that are found and not yet visited. */
@@ -37,39 +37,6 @@ struct work {
   struct addresses gift;
   bool stop; /**< Canceled or out of memory; read without it. */
 };
-
-enum {
-  PENDING = 64,
-  FETCHED = 64,
-  FIRST_LINE = 16,
-  TABLE = 12
-};
-
-/** What one thread needs. */
-struct worker {
-  struct visit visit;
-  struct pyheap *heap;
-  struct work *work;                          /**< NULL: works alone. */
-  const uint64_t *tracked_next, *tracked_end; /**< Of its share. */
-  struct addresses stack; /**< Found and not yet visited, or found twice. */
-  /** References whose targets may have been found before. */
-  struct pending {
-    uint64_t address, bit;
-  } pending[PENDING];
-  unsigned pending_count;
-  /** Objects on their way from memory: of those TAKEN, some are LOADED, and of
-   * these some are VISITED. */
-  struct fetched {
-    struct object object; /**< Its address 0: found by another meanwhile. */
-    bool tracked;
-  } fetched[FETCHED];
-  uint64_t taken, loaded, visited;
-  struct totals tracked, reachable;
-  struct problems problems;
-  bool caller;  /**< On the thread that called the library. */
-  bool orphans; /**< What is found now, nothing else leads to. */
-  bool out_of_memory;
-} OWN_CACHE_LINES;
 
 static void push(struct worker *worker, uint64_t address) {
   if (!addresses_push(&worker->stack, address))
@@ -114,9 +81,7 @@ static void check_references(struct visit *visit) {
   visit->stop = !*sound;
 }
 
-/** Whether what a probable reference leads to has references that make sense:
- * chance makes headers of objects, but hardly more. */
-static bool is_sound(const struct pyheap *heap, uint64_t address) {
+bool object_is_sound(const struct pyheap *heap, uint64_t address) {
   bool sound = true;
   struct object object;
   const char *why;
@@ -133,7 +98,7 @@ static void discover_all(struct visit *visit) {
     const struct pyheap_reference *reference = &visit->references[i];
     if (reference->kind == PYHEAP_PROBABLE &&
         !heap_is_marked(visit->heap, reference->target) &&
-        !is_sound(visit->heap, reference->target))
+        !object_is_sound(visit->heap, reference->target))
       continue;
     discover(visit->context, reference->target);
   }
@@ -361,7 +326,7 @@ static void drain(struct worker *worker) {
 }
 _Static_assert(FIRST_LINE + TABLE + 2 <= FETCHED, "objects under way");
 
-static void worker_init(struct worker *worker, struct pyheap *heap) {
+void worker_init(struct worker *worker, struct pyheap *heap) {
   *worker = (struct worker){.heap = heap};
   worker->visit.heap = heap;
   worker->visit.flush = discover_all;
@@ -369,10 +334,15 @@ static void worker_init(struct worker *worker, struct pyheap *heap) {
   worker->visit.problems = &worker->problems;
 }
 
-static void worker_deinit(struct worker *worker) {
+void worker_deinit(struct worker *worker) {
   free(worker->stack.list);
   totals_deinit(&worker->tracked);
   totals_deinit(&worker->reachable);
+}
+
+void worker_discover(struct worker *worker, uint64_t address) {
+  discover(worker, address);
+  drain(worker);
 }
 
 /* The whole heap ---------------------------------------------------------- */
@@ -519,187 +489,4 @@ struct pyheap_error *pyheap_find_objects(struct pyheap *heap) {
   heap->info.roots = heap->root_count;
   heap->objects_found = true;
   return NULL;
-}
-
-/* Orphans ----------------------------------------------------------------- */
-
-/** What one thread has found in the allocator's blocks. */
-struct candidates {
-  struct pyheap *heap;
-  struct addresses blocks; /**< Start and size of each, in turn. */
-  uint64_t block_count;
-  bool out_of_memory;
-} OWN_CACHE_LINES;
-
-/** The object in a block in use that nothing was found to refer to; 0: none. */
-static uint64_t unmarked_object(const struct pyheap *heap, uint64_t start,
-                                uint64_t size) {
-  /* What stands before an object takes 48 bytes at the most. */
-  if (mark_any(heap, start, size < 64 ? size : 64))
-    return 0;
-  uint64_t object = allocator_object_in(heap, start, size);
-  return object && !heap_is_marked(heap, object) ? object : 0;
-}
-
-static void note_block(void *context, uint64_t start, uint64_t size) {
-  struct candidates *candidates = context;
-  candidates->block_count++;
-  if (unmarked_object(candidates->heap, start, size) &&
-      (!addresses_push(&candidates->blocks, start) ||
-       !addresses_push(&candidates->blocks, size)))
-    candidates->out_of_memory = true;
-}
-
-static int compare_blocks(const void *a, const void *b) {
-  uint64_t left = *(const uint64_t *)a, right = *(const uint64_t *)b;
-  return left < right ? -1 : left > right;
-}
-
-/** Takes candidates for orphans in the order of their addresses: one may lead to
- * another. */
-static void consider_blocks(struct worker *worker, struct addresses *blocks) {
-  struct pyheap *heap = worker->heap;
-  qsort(blocks->list, blocks->count / 2, 2 * sizeof *blocks->list,
-        compare_blocks);
-  for (size_t i = 0; i < blocks->count && !worker->out_of_memory; i += 2) {
-    uint64_t object =
-        unmarked_object(heap, blocks->list[i], blocks->list[i + 1]);
-    if (!object || !is_sound(heap, object))
-      continue;
-    discover(worker, object);
-    drain(worker);
-  }
-}
-
-/** All blocks that may hold orphans. */
-static struct pyheap_error *find_candidates(struct pyheap *heap,
-                                            struct addresses *blocks) {
-  cleanup_free struct candidates *found =
-      parallel_calloc(heap->threads, sizeof *found);
-  if (!found)
-    return &error_no_memory;
-  for (unsigned t = 0; t < heap->threads; t++)
-    found[t].heap = heap;
-  struct pyheap_error *error =
-      allocator_blocks(heap, note_block, found, sizeof *found)
-          ? NULL
-          : error_canceled();
-  for (unsigned t = 0; t < heap->threads; t++) {
-    heap->info.allocator_blocks += found[t].block_count;
-    if (!error && (found[t].out_of_memory ||
-                   !addresses_reserve(blocks, found[t].blocks.count)))
-      error = &error_no_memory;
-    for (size_t i = 0; !error && i < found[t].blocks.count; i++)
-      blocks->list[blocks->count++] = found[t].blocks.list[i];
-    free(found[t].blocks.list);
-  }
-  return error;
-}
-
-static struct pyheap_error *add_orphans(struct pyheap *heap,
-                                        const struct worker *worker) {
-  struct pyheap_summary_row *rows = calloc(heap->types.count + 1, sizeof *rows);
-  if (!rows || worker->out_of_memory) {
-    free(rows);
-    return &error_no_memory;
-  }
-  heap->orphan_rows = rows;
-  heap->orphan_row_count = heap->types.count;
-  totals_add_to(&worker->reachable, rows, heap->orphan_row_count);
-  for (size_t i = 0; i < heap->orphan_row_count; i++) {
-    rows[i].type = (uint32_t)i;
-    heap->info.orphans += rows[i].count;
-    heap->info.orphan_bytes += rows[i].bytes;
-  }
-  problems_merge(&heap->problems, &worker->problems);
-  return number_objects(heap);
-}
-
-/** Undoes a search for orphans that was not finished. */
-static struct pyheap_error *forget_orphans(struct pyheap *heap) {
-  for (uint64_t i = 0; i < mark_words(heap); i++)
-    heap->marks[i] &= ~heap->orphans[i];
-  free(take(heap->orphans));
-  free(take(heap->orphan_rows));
-  heap->info.orphans = heap->info.orphan_bytes = 0;
-  heap->info.allocator_blocks = 0;
-  return number_objects(heap);
-}
-
-struct pyheap_error *pyheap_find_orphans(struct pyheap *heap) {
-  struct worker worker;
-
-  TRY(pyheap_find_objects(heap));
-  if (heap->orphans)
-    return NULL;
-  heap->orphans = calloc(mark_words(heap), sizeof *heap->orphans);
-  if (!heap->orphans)
-    return &error_no_memory;
-  worker_init(&worker, heap);
-  worker.orphans = true;
-  struct addresses blocks = {0};
-  struct pyheap_error *error = find_candidates(heap, &blocks);
-  if (!error) {
-    consider_blocks(&worker, &blocks);
-    error = add_orphans(heap, &worker);
-  }
-  free(blocks.list);
-  worker_deinit(&worker);
-  /* The objects have other numbers now. */
-  index_forget(heap);
-  if (!error)
-    return NULL;
-  struct pyheap_error *second = forget_orphans(heap);
-  pyheap_error_destroy(second);
-  return error;
-}
-
-/* Totals ------------------------------------------------------------------ */
-
-static const struct pyheap_summary_row *
-rows_of(const struct pyheap *heap, enum pyheap_set set, size_t *count) {
-  *count = set == PYHEAP_ORPHANS ? heap->orphan_row_count : heap->row_count;
-  switch (set) {
-  case PYHEAP_TRACKED:
-    return heap->tracked_rows;
-  case PYHEAP_ORPHANS:
-    return heap->orphan_rows;
-  default:
-    return heap->reachable_rows;
-  }
-}
-
-/** Hands out the rows that are not empty. */
-static struct pyheap_error *copy_rows(const struct pyheap_summary_row *rows,
-                                      size_t all,
-                                      struct pyheap_summary_row **ret,
-                                      size_t *count) {
-  struct pyheap_summary_row *copy = reallocarray(NULL, all + 1, sizeof *copy);
-  size_t used = 0;
-
-  if (!copy)
-    return &error_no_memory;
-  for (size_t i = 0; i < all; i++)
-    if (rows[i].count)
-      copy[used++] = rows[i];
-  *ret = copy;
-  *count = used;
-  return NULL;
-}
-
-struct pyheap_error *pyheap_summarize(struct pyheap *heap, enum pyheap_set set,
-                                      struct pyheap_summary_row **ret,
-                                      size_t *count) {
-  size_t all;
-
-  if (set == PYHEAP_TRACKED && !heap->objects_found) {
-    cleanup_free struct pyheap_summary_row *tracked = NULL;
-    TRY(tracked_count(heap, &tracked, &all));
-    if (tracked)
-      return copy_rows(tracked, all, ret, count);
-  }
-  TRY(set == PYHEAP_ORPHANS ? pyheap_find_orphans(heap)
-                            : pyheap_find_objects(heap));
-  const struct pyheap_summary_row *rows = rows_of(heap, set, &all);
-  return copy_rows(rows, all, ret, count);
 }

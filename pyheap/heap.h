@@ -204,14 +204,16 @@ bool object_is_tracked(const struct pyheap *heap, const struct object *object);
 /** Whether the collector knows the object (PyObject_IS_GC). */
 bool object_is_gc(const struct pyheap *heap, const struct object *object);
 
-/* discover.c */
+/* marks.c */
 bool heap_is_marked(const struct pyheap *heap, uint64_t address);
 /** The number of the object marked at ADDRESS. */
 uint32_t heap_number(const struct pyheap *heap, uint64_t address);
 uint64_t heap_number_address(const struct pyheap *heap, uint32_t number);
 /** The address that bit BIT of the bitmap stands for. */
 uint64_t heap_bit_address(const struct pyheap *heap, uint64_t bit);
-/** Sets the entries of the objects of one gc generation to its number. */
+
+/** gc_lists.c: sets the entries of the objects of one gc generation to its
+ * number. */
 void heap_walk_generation(const struct pyheap *heap, uint64_t interpreter,
                           int generation, int8_t *generations);
 
