@@ -25,6 +25,11 @@
  * - Inside "frame apply" gdb's width is unlimited.  So it is asked for outside,
  *   in the user's language, where the word "width" must not be quoted: a
  *   convenience variable holds it.
+ * - "pipe" starts a shell, which takes longer than all the rest.  What is
+ *   debugged is told in short by way of gdb's log, which "with" ends again
+ *   whatever happens; "info files" is piped when the helper asks for it.
+ *   Before gdb 12 there is no setting for the log, and while the user has one
+ *   there is none for us.
  * - muppy.so is loaded when it is needed first: a gdb that never is asked for
  *   Python objects pays nothing and can use another JIT reader.
  */
@@ -126,6 +131,7 @@ static void write_collect(FILE *out, const char *program) {
   fputs("  set $_muppy_loaded = 1\n"
         "  set $_muppy_i = 0\n"
         "  set $_muppy_raw = $_gdb_major / 18\n"
+        "  set $_muppy_logs = $_gdb_major / 12\n"
         "  set $_muppy_left = $arg1\n"
         "  set $muppy_status = 1\n",
         out);
@@ -156,12 +162,15 @@ static void write_collect(FILE *out, const char *program) {
           GDB_FD_REQUEST, ITEM_TEXT);
   end_definition(out, "_muppy_add");
 
-  /* The width itself follows. */
+  /* The width itself follows.  Where gdb cannot do the last of this, muppy.so
+   * finds nothing. */
   begin_definition(out, "_muppy_end");
   fprintf(out,
           "  set $_muppy_lost = $arg0 - $_muppy_sent\n"
-          "  append binary value /proc/self/fd/%d `%c`\n" HUSH,
-          GDB_FD_REQUEST, ITEM_WIDTH);
+          "  append binary value /proc/self/fd/%d `%c`\n"
+          "  with logging file /proc/self/fd/%d -- "
+          "with logging enabled on -- _muppy_brief\n" HUSH,
+          GDB_FD_REQUEST, ITEM_WIDTH, GDB_FD_BRIEF);
   end_definition(out, "_muppy_end");
 }
 
@@ -182,6 +191,19 @@ static void write_pipe(FILE *out, const char *name, const char *command,
 /** Tells what is debugged, then makes gdb call muppy.so with a letter. */
 static void write_send(FILE *out) {
   write_pipe(out, "_muppy_files", "info files", ">", GDB_FD_FILES);
+  begin_definition(out, "_muppy_debuggee");
+  fputs("  " ASIDE "_muppy_files\n", out);
+  end_definition(out, "_muppy_debuggee");
+
+  /* All that "info files" may say of inferiors, processes, programs, the core
+   * and where the .text of each file is. */
+  begin_definition(out, "_muppy_brief");
+  fputs("  info inferiors\n"
+        "  maint info sections -all-objects .text\n"
+        "  echo muppy\\n\n" HUSH,
+        out);
+  end_definition(out, "_muppy_brief");
+
   write_pipe(out, "_muppy_sections", "maint info sections", ">>",
              GDB_FD_REGIONS);
   write_pipe(out, "_muppy_mappings", "info proc mappings", ">>",
@@ -233,8 +255,12 @@ static void write_run(FILE *out) {
           "  end\n"
           "  append binary value /proc/self/fd/%d "
           "$_gdb_setting($_muppy_setting)\n"
-          "  " ASIDE "_muppy_files\n"
-          "  " ASIDE "_muppy_call %c\n"
+          "  if $_muppy_logs\n"
+          "    " ASIDE "_muppy_call %c\n"
+          "  else\n"
+          "    " ASIDE "_muppy_files\n"
+          "    " ASIDE "_muppy_call %c\n"
+          "  end\n"
           "  " ASIDE "_muppy_receive\n"
           "  while $_muppy_again\n"
           "    _muppy_evaluate\n"
@@ -251,8 +277,8 @@ static void write_run(FILE *out) {
           "  if $muppy_status\n"
           "    _muppy_fail\n"
           "  end\n",
-          GDB_FD_REQUEST, TRIGGER_RUN, TRIGGER_AGAIN, GDB_FD_OUTPUT,
-          TRIGGER_QUIT);
+          GDB_FD_REQUEST, TRIGGER_RUN, TRIGGER_TOLD, TRIGGER_AGAIN,
+          GDB_FD_OUTPUT, TRIGGER_QUIT);
   end_definition(out, "_muppy_run");
 }
 

@@ -23,8 +23,12 @@
  * gdb itself: ITEM_TEXT text NUL, ITEM_WIDTH NUL 4 bytes (a number as this
  * machine has it).  The first text is the path of the helper, the second the
  * name of the command, the others its arguments.  When the response asks for
- * the value of an expression or for the memory that gdb can read, gdb writes
- * that and the same request is run again.
+ * what is debugged, for the value of an expression or for the memory that gdb
+ * can read, gdb writes that and the same request is run again.
+ *
+ * "info files" takes gdb a shell to write to a file.  So it comes when it is
+ * asked for, and before the request there is a text in short, which names all
+ * that the helper takes from it; while that is the same, it is not asked again.
  */
 #ifndef MUPPY_PROTOCOL_H
 #define MUPPY_PROTOCOL_H
@@ -32,7 +36,7 @@
 #include <stdint.h>
 
 enum {
-  PROTOCOL_VERSION = 3
+  PROTOCOL_VERSION = 4
 };
 
 /** The descriptors that muppy.so keeps in gdb, where the script names them. */
@@ -46,8 +50,10 @@ enum gdb_descriptor {
   GDB_FD_ALIVE = 906,    /**< A script that says that muppy.so is loaded. */
   GDB_FD_REGIONS = 907,  /**< The answers of "maint info sections", "info proc
                               mappings" and "info auxv". */
+  GDB_FD_BRIEF = 908,    /**< What is debugged, in short, then BRIEF_END; or
+                              not, where gdb cannot write it. */
   GDB_FD_FIRST = GDB_FD_REQUEST,
-  GDB_FD_LAST = GDB_FD_REGIONS,
+  GDB_FD_LAST = GDB_FD_BRIEF,
 };
 
 /** The descriptors that the helper starts with, the same files. */
@@ -59,6 +65,7 @@ enum helper_descriptor {
   HELPER_FD_RESPONSE,
   HELPER_FD_OUTPUT,
   HELPER_FD_REGIONS,
+  HELPER_FD_BRIEF,
   HELPER_FD_WINDOW, /**< WINDOW_BYTES shared bytes for what was read. */
   HELPER_FD_END,
 };
@@ -74,7 +81,11 @@ enum {
   HELPER_NO_MEMORY = 9
 };
 
+/** The last line of GDB_FD_BRIEF. */
+#define BRIEF_END "muppy\n"
+
 #define TRIGGER_RUN 'r'
+#define TRIGGER_TOLD 't'  /**< The same; GDB_FD_FILES is of this moment. */
 #define TRIGGER_AGAIN 'a' /**< Run it again: what it asked for is there. */
 #define TRIGGER_QUIT 'q'  /**< Behave as if the user had pressed Ctrl-C. */
 
@@ -99,6 +110,7 @@ enum message_kind {
 enum {
   RUN_AGAIN = 1,       /**< What was asked of gdb is there. */
   RUN_FULL_SCREEN = 2, /**< gdb's text user interface has the screen. */
+  RUN_TOLD = 4,        /**< TRIGGER_TOLD. */
 };
 
 struct message {

@@ -18,6 +18,7 @@
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -42,6 +43,7 @@ enum {
 /** What gdb was asked for before it runs the request again. */
 enum question {
   QUESTION_NONE, /**< It is run for the first time. */
+  QUESTION_FILES,
   QUESTION_VALUE,
   QUESTION_REGIONS,
 };
@@ -49,6 +51,10 @@ enum question {
 struct server {
   int socket;
   struct session *session;
+  /** What is debugged, in short, as of the last "info files"; NULL where that was
+   * not told. */
+  char *brief;
+  char *asked_brief; /**< The same when it was asked for. */
   struct debuggee debuggee;
   struct regions regions; /**< While gdb must read the debuggee for us. */
   const uint8_t *window;
@@ -60,6 +66,7 @@ struct server {
   bool canceled;
   struct timespec last_progress;
   struct command_terminal terminal;
+  bool told;        /**< "info files" is of this command. */
   bool full_screen; /**< gdb's text user interface has the terminal. */
   bool borrowed;    /**< The command had the terminal. */
   char refusal[sizeof((struct message *)0)->text];
@@ -228,6 +235,50 @@ static bool show_progress(void *context, const char *stage, uint64_t done,
 
 /* One command --------------------------------------------------------------- */
 
+static bool ends_with(const char *text, size_t length, const char *end) {
+  size_t count = strlen(end);
+
+  return length >= count && memcmp(text + length - count, end, count) == 0;
+}
+
+/** What is debugged, in short, or NULL. */
+static char *take_brief(void) {
+  size_t length;
+  char *brief = file_text(HELPER_FD_BRIEF, FILES_LIMIT, &length);
+
+  if (ftruncate(HELPER_FD_BRIEF, 0) != 0)
+    end_process();
+  if (brief && ends_with(brief, length, BRIEF_END))
+    return brief;
+  free(brief);
+  return NULL;
+}
+
+/** Whether what "info files" said last is so now.  If not, it must be asked
+ * for. */
+static bool knows_files(struct server *server) {
+  char *brief = take_brief();
+  bool same = brief && server->brief && strcmp(brief, server->brief) == 0;
+
+  free(server->asked_brief);
+  server->asked_brief = brief;
+  if (same)
+    return true;
+  free(server->brief);
+  server->brief = NULL;
+  return server->told;
+}
+
+/** "info files" was asked for and has come, unless the file is empty. */
+static void note_files(struct server *server) {
+  struct stat status;
+
+  if (fstat(HELPER_FD_FILES, &status) != 0 || status.st_size == 0)
+    return;
+  server->brief = server->asked_brief;
+  server->asked_brief = NULL;
+}
+
 /** Points the session to what gdb is debugging now.  The heap stays open while
  * that is the same, has not run and was not written to.  False when gdb must
  * tell first which memory there is. */
@@ -282,34 +333,44 @@ static bool take_regions(struct server *server) {
   return false;
 }
 
+/** Asks for what gdb must write to the file FD. */
+static enum command_status ask(struct server *server, enum question question,
+                               int fd) {
+  if (ftruncate(fd, 0) != 0)
+    end_process();
+  server->asked = question;
+  return COMMAND_EVALUATE;
+}
+
 /** Makes the session ready for the request, or says how it ends instead. */
 static enum command_status prepare(struct server *server) {
   enum question asked = server->asked;
 
   server->asked = QUESTION_NONE;
   switch (asked) {
+  case QUESTION_NONE:
+    if (!knows_files(server))
+      return ask(server, QUESTION_FILES, HELPER_FD_FILES);
+    break;
+  case QUESTION_FILES:
+    note_files(server);
+    break;
   case QUESTION_VALUE:
     /* An expression may change what was read before. */
     if (!server->session->heap)
       return COMMAND_OK;
-    /* fall through */
-  case QUESTION_NONE:
-    if (look_at_debuggee(server))
-      return COMMAND_OK;
-    if (debuggee_has_ended(&server->debuggee))
-      return session_fail(server->session, COMMAND_TARGET,
-                          "process %d has ended, which gdb does not know yet; "
-                          "kill or detach, then run or attach anew",
-                          (int)server->debuggee.pid);
-    if (ftruncate(HELPER_FD_REGIONS, 0) != 0)
-      end_process();
-    server->asked = QUESTION_REGIONS;
-    return COMMAND_EVALUATE;
+    break;
   case QUESTION_REGIONS:
     return take_regions(server) ? COMMAND_OK : COMMAND_TARGET;
-  default:
-    return COMMAND_OK;
   }
+  if (look_at_debuggee(server))
+    return COMMAND_OK;
+  if (debuggee_has_ended(&server->debuggee))
+    return session_fail(server->session, COMMAND_TARGET,
+                        "process %d has ended, which gdb does not know yet; "
+                        "kill or detach, then run or attach anew",
+                        (int)server->debuggee.pid);
+  return ask(server, QUESTION_REGIONS, HELPER_FD_REGIONS);
 }
 
 /** For the tests: the command named by VARIABLE is the one to do it. */
@@ -364,7 +425,9 @@ static void write_end(const struct server *server, enum command_status status,
     response_status(response, status);
     break;
   case COMMAND_EVALUATE:
-    if (server->asked == QUESTION_REGIONS)
+    if (server->asked == QUESTION_FILES)
+      response_files(response);
+    else if (server->asked == QUESTION_REGIONS)
       response_regions(response);
     else
       response_evaluate(response, session->evaluate ? session->evaluate : "0");
@@ -540,6 +603,7 @@ static void run(struct server *server, const struct message *message) {
   server->full_screen = message->length & RUN_FULL_SCREEN;
   server->borrowed = false;
   if (!(message->length & RUN_AGAIN)) {
+    server->told = message->length & RUN_TOLD;
     server->asked = QUESTION_NONE;
     server->value_count = 0;
   } else if (server->asked == QUESTION_VALUE) {

@@ -136,6 +136,7 @@ static bool prepare_files(posix_spawn_file_actions_t *files, int socket) {
       {GDB_FD_RESPONSE, HELPER_FD_RESPONSE},
       {GDB_FD_OUTPUT, HELPER_FD_OUTPUT},
       {GDB_FD_REGIONS, HELPER_FD_REGIONS},
+      {GDB_FD_BRIEF, HELPER_FD_BRIEF},
       {window_fd, HELPER_FD_WINDOW},
   };
 

@@ -341,13 +341,13 @@ static bool read_program(char *path, size_t size) {
   return true;
 }
 
-static void run_command(gdb_target_read *target_read, bool again) {
+static void run_command(gdb_target_read *target_read, uint64_t bits) {
   __attribute__((cleanup(exchange_end))) struct exchange exchange = {
       .target_read = target_read, .signals = -1};
   struct message run = {.kind = MESSAGE_RUN,
                         .value = PROTOCOL_VERSION,
                         .address = (uint64_t)getpid(),
-                        .length = again ? RUN_AGAIN : 0};
+                        .length = bits};
   char program[4096];
 
   if (!read_program(program, sizeof program)) {
@@ -390,8 +390,13 @@ static enum gdb_status unwind(struct gdb_reader_funcs *self,
 
   switch (letter) {
   case TRIGGER_RUN:
+    run_command(callbacks->target_read, 0);
+    return GDB_SUCCESS;
+  case TRIGGER_TOLD:
+    run_command(callbacks->target_read, RUN_TOLD);
+    return GDB_SUCCESS;
   case TRIGGER_AGAIN:
-    run_command(callbacks->target_read, letter == TRIGGER_AGAIN);
+    run_command(callbacks->target_read, RUN_AGAIN);
     return GDB_SUCCESS;
   case TRIGGER_QUIT:
     /* gdb's handler notes it and gdb says "Quit" as soon as we return. */

@@ -158,9 +158,17 @@ void response_evaluate(FILE *response, const char *expression) {
   end_definition(response);
 }
 
-void response_regions(FILE *response) {
+static void ask_for(FILE *response, const char *part) {
   fputs("set $_muppy_again = 1\n", response);
   begin_definition(response, "_muppy_evaluate");
-  fputs("_muppy_regions", response);
+  fputs(part, response);
   end_definition(response);
+}
+
+void response_regions(FILE *response) {
+  ask_for(response, "_muppy_regions");
+}
+
+void response_files(FILE *response) {
+  ask_for(response, "_muppy_debuggee");
 }

@@ -37,5 +37,7 @@ void response_evaluate(FILE *response, const char *expression);
 /** Writes that gdb must list the memory that it can read and run the request
  * again. */
 void response_regions(FILE *response);
+/** For what is debugged ("info files"). */
+void response_files(FILE *response);
 
 #endif

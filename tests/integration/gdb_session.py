@@ -289,6 +289,11 @@ def test_untouched(session):
     session.check("history and convenience variables", "$2 = 6" in out
                   and "$3 = void" in out and "$4 = void" in out, out)
     log = os.path.join(session.directory, "log")
+    status, out = session.batch(["echo begin\\n", "show logging", "muppy filter Marker",
+                                 "echo begin\\n", "show logging"])
+    shown = re.findall(r"begin\n((?:.*\n){4})", out)
+    session.check("settings of the log", len(shown) == 2 and shown[0] == shown[1]
+                  and "/proc/" not in shown[0], out)
     status, out = session.batch(["set logging file " + log, "set logging on",
                                  "muppy filter Marker", "set logging off"])
     with open(log, encoding="utf-8") as file:
