@@ -46,16 +46,16 @@
   X(3_14_0t)                                                                   \
   X(3_14_4t)                                                                   \
   X(3_14_5t)                                                                   \
-  X(3_14_8t)                                                                   \
+  X(3_14_10t)                                                                  \
   X(3_14_0t_debug)                                                             \
   X(3_14_4t_debug)                                                             \
   X(3_14_5t_debug)                                                             \
-  X(3_14_8t_debug)                                                             \
+  X(3_14_10t_debug)                                                            \
   X(3_15)                                                                      \
   X(3_15_debug)                                                                \
   X(3_15_trace_refs)                                                           \
-  X(3_15t)                                                                     \
-  X(3_15t_debug)
+  X(3_15_2t)                                                                   \
+  X(3_15_2t_debug)
 
 #define DECLARE_LAYOUT(name) extern const struct layout layout_cpython_##name;
 CPYTHON_LAYOUTS(DECLARE_LAYOUT)

@@ -206,9 +206,9 @@ static unsigned used_blocks(struct page *page) {
 }
 
 static const struct layout *const page_layouts[] = {
-    &layout_cpython_3_13t,   &layout_cpython_3_13t_debug,
-    &layout_cpython_3_14_8t, &layout_cpython_3_14_8t_debug,
-    &layout_cpython_3_15t,   &layout_cpython_3_15t_debug,
+    &layout_cpython_3_13t,    &layout_cpython_3_13t_debug,
+    &layout_cpython_3_14_10t, &layout_cpython_3_14_10t_debug,
+    &layout_cpython_3_15_2t,  &layout_cpython_3_15_2t_debug,
 };
 
 static void test_free_blocks(void **state) {
@@ -275,7 +275,7 @@ static void test_heap_without_objects(void **state) {
   struct page page;
   (void)state;
   /* Tag 0 is memory that is no object, where there are several heaps. */
-  page_init(&page, &layout_cpython_3_14_8t, 0);
+  page_init(&page, &layout_cpython_3_14_10t, 0);
   assert_int_equal(used_blocks(&page), 0);
   page_init(&page, &layout_cpython_3_13, 0);
   assert_int_equal(used_blocks(&page), 0x3f);
