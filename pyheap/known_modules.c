@@ -907,14 +907,31 @@ const struct known_type known_modules[] = {
      .members = {OWN_TYPE_SINCE(0x030c),
                  VISITED_FROM(0x030c, PyZoneInfo_ZoneInfo, key, ".key"),
                  OWNED(PyZoneInfo_ZoneInfo, file_repr, "file")}},
-    /* _zstd */
+    /* _zstd: a fix of how the collector frees what worker threads use, gh-160535
+     * (3.14.10, 3.15.2), has these visit their type, and the dictionary no more
+     * what it has digested. */
+#define VISITS_TYPE_SINCE_FIX                                                  \
+  {.kind = MEMBER_TYPE, .since = 0x030e0a00, .before = 0x030f},                \
+      OWN_TYPE_SINCE(0x030f0200)
     {.name = "compression.zstd.ZstdCompressor",
-     .members = {VISITED(ZstdCompressor, dict, "dictionary")}},
+     .members = {VISITS_TYPE_SINCE_FIX,
+                 VISITED(ZstdCompressor, dict, "dictionary")}},
     {.name = "compression.zstd.ZstdDecompressor",
-     .members = {VISITED(ZstdDecompressor, dict, "dictionary"),
+     .members = {VISITS_TYPE_SINCE_FIX,
+                 VISITED(ZstdDecompressor, dict, "dictionary"),
                  OWNED(ZstdDecompressor, unused_data, ".unused_data")}},
     {.name = "compression.zstd.ZstdDict",
-     .members = {VISITED(ZstdDict, c_dicts, "digested dictionaries")}},
+     .members = {VISITS_TYPE_SINCE_FIX,
+                 VISITED_BEFORE(0x030e0a00, ZstdDict, c_dicts,
+                                "digested dictionaries"),
+                 OWNED_DURING(0x030e0a00, 0x030f, ZstdDict, c_dicts,
+                              "digested dictionaries"),
+                 VISITED_DURING(0x030f, 0x030f0200, ZstdDict, c_dicts,
+                                "digested dictionaries"),
+                 OWNED_DURING(0x030f0200, 0, ZstdDict, c_dicts,
+                              "digested dictionaries")}},
+
+#undef VISITS_TYPE_SINCE_FIX
 
     {.name = NULL},
 };
