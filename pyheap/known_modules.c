@@ -603,6 +603,7 @@ const struct known_type known_modules[] = {
     /* _pickle */
     {.name = "_pickle.Pdata",
      .visit = visit_pickle_data,
+     .items_elsewhere = true,
      .members = {OWN_TYPE_SINCE(0x030c)}},
     {.name = "_pickle.Pickler",
      .visit = visit_pickler,

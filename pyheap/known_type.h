@@ -192,6 +192,8 @@ struct known_type {
   void (*visit)(struct visit *visit, const struct object *object);
   /** __sizeof__() in bytes; NULL: basic size + |ob_size| * itemsize. */
   uint64_t (*size)(const struct pyheap *heap, const struct object *object);
+  /** ob_size counts items that are not in the object, though it weighs them. */
+  bool items_elsewhere;
   struct member members[24]; /**< Up to the first MEMBER_END. */
 };
 

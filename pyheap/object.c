@@ -341,6 +341,8 @@ void object_extent(const struct pyheap *heap, const struct object *object,
              !(type->flags & TPFLAGS_TYPE_SUBCLASS)) {
     /* How many items these have is not in ob_size, or not as it is. */
     bytes = object_getsizeof(heap, object) - before;
+  } else if (type->known && type->known->items_elsewhere) {
+    bytes = type->basicsize;
   }
   if (!memory_is_mapped(&heap->memory, object->address, bytes))
     bytes = type->basicsize;
