@@ -10,7 +10,7 @@
 #include "heap.h"
 
 enum {
-  SAVED_FORMAT = 1,
+  SAVED_FORMAT = 2,
   SAVED_ALIGNMENT = 64,
   SAVED_BLOCK = 1 << 20, /**< Bytes under one sum. */
   SAVED_MAX_TEXT = 4096, /**< Of all problems together. */
@@ -19,7 +19,7 @@ enum {
 enum saved_section {
   SAVED_MARKS,     /**< u64: a bit for each granule, set where an object is. */
   SAVED_ORPHANS,   /**< The same, of those that are orphans. */
-  SAVED_STARTS,    /**< u32: object_count + 2 of heap->in_starts. */
+  SAVED_STARTS,    /**< u32: object_count + 1 of heap->in_starts. */
   SAVED_SOURCES,   /**< u32: heap->in_sources. */
   SAVED_UNCOUNTED, /**< u32: heap->uncounted. */
   SAVED_INTERNED,  /**< u64: heap->interned. */

@@ -111,7 +111,7 @@ static struct pyheap_error *open_sections(struct saved *saved) {
   } sections[] = {
       {SAVED_MARKS, words, 8, &saved->marks},
       {SAVED_ORPHANS, words, 8, &saved->orphans},
-      {SAVED_STARTS, objects + 2, 4, &saved->starts},
+      {SAVED_STARTS, objects + 1, 4, &saved->starts},
       {SAVED_SOURCES, UINT64_MAX, 4, &saved->sources},
       {SAVED_UNCOUNTED, UINT64_MAX, 4, &saved->uncounted},
       {SAVED_INTERNED, UINT64_MAX, 8, &saved->interned},
@@ -180,9 +180,9 @@ static bool check_references(const struct saved *saved) {
   uint64_t references = count_of(saved, SAVED_SOURCES, 4);
   struct reference_check check = {
       .saved = saved,
-      .objects = {.end = objects + 1, .size = 1 << 18},
+      .objects = {.end = objects, .size = 1 << 18},
       .references = {.end = references, .size = 1 << 18}};
-  if (saved->starts[0] || saved->starts[objects + 1] != references)
+  if (saved->starts[0] || saved->starts[objects] != references)
     return false;
   parallel_run(saved->heap->threads, check_shares, &check);
   if (check.wrong)

@@ -87,9 +87,9 @@ static bool make_content(struct pyheap *heap, struct content *content) {
   set(content, SAVED_MARKS, heap->marks, bitmap);
   set(content, SAVED_ORPHANS, heap->orphans, bitmap);
   set(content, SAVED_STARTS, heap->in_starts,
-      (objects + 2) * sizeof *heap->in_starts);
+      (objects + 1) * sizeof *heap->in_starts);
   set(content, SAVED_SOURCES, heap->in_sources,
-      heap->in_starts[objects + 1] * sizeof *heap->in_sources);
+      heap->in_starts[objects] * sizeof *heap->in_sources);
   set(content, SAVED_UNCOUNTED, heap->uncounted,
       heap->uncounted_count * sizeof *heap->uncounted);
   set(content, SAVED_INTERNED, heap->interned,
