@@ -117,8 +117,10 @@ void problems_add(struct problems *problems, const char *what,
                   uint64_t address, uint64_t count);
 void problems_merge(struct problems *problems, const struct problems *more);
 
-/* runtime.c: finds and checks the runtime, lists the roots. */
+/** runtime.c: finds and checks the runtime, and has all roots listed. */
 struct pyheap_error *runtime_find(struct pyheap *heap);
+/** root_list.c: lists the roots.  A list that is broken becomes a problem. */
+struct pyheap_error *roots_list(struct pyheap *heap);
 /** The head of gc generation GENERATION (0 .. 2, 3 permanent) of an
  * interpreter; 0 when it has none. */
 uint64_t runtime_generation(const struct pyheap *heap, uint64_t interpreter,
