@@ -111,9 +111,13 @@ static uint32_t add_node(struct tree *tree, uint32_t parent,
 
   describe_reference_names(&label, drawing->names, from, to, 1);
   buffer_add(&label, ": ");
-  describe_node(&label, drawing->heap, to);
-  if (last)
+  if (last) {
+    /* The first line has its value. */
+    describe_identity(&label, drawing->heap, to);
     buffer_add(&label, " (cycle)");
+  } else {
+    describe_node(&label, drawing->heap, to);
+  }
   return tree_add(tree, parent, buffer_string(&label));
 }
 
