@@ -48,7 +48,7 @@ enum {
 
 /** What a command works on.  One session serves many commands. */
 struct session {
-  struct pyheap *heap;          /**< Opened by session_heap() when needed. */
+  struct pyheap *heap;          /**< Opened by session_open() when needed. */
   struct pyheap_target target;  /**< What to open. */
   FILE *out;        /**< The answer. */
   int width;        /**< Columns of the screen; 0: unlimited. */
@@ -112,8 +112,6 @@ const struct command *command_find(struct session *session, int count,
  * session->message says why. */
 enum command_status command_run(struct session *session, int argc, char **argv);
 
-/** The heap, opened on first use; NULL with the session's message set. */
-struct pyheap *session_heap(struct session *session);
 /** Closes the heap and forgets messages; the target stays. */
 void session_close(struct session *session);
 

@@ -29,8 +29,10 @@ static bool cache_folder(struct buffer *path) {
   return true;
 }
 
-char *saved_index_path(const struct session *session,
-                       enum saved_index_place place) {
+/** The path for the open heap's index, to be freed; NULL when there is none,
+ * as the user has no home. */
+static char *path_at(const struct session *session,
+                     enum saved_index_place place) {
   struct buffer path = {0};
 
   if (place == SAVED_BESIDE)
@@ -73,7 +75,7 @@ void saved_index_load(struct session *session) {
       !pyheap_identity(session->heap))
     return;
   for (int place = SAVED_BESIDE; place <= SAVED_CACHE; place++) {
-    char *path = saved_index_path(session, (enum saved_index_place)place);
+    char *path = path_at(session, (enum saved_index_place)place);
     bool loaded = load(session, path);
     free(path);
     if (loaded)
@@ -126,7 +128,7 @@ enum command_status saved_index_save(struct session *session,
     return session_fail(session, COMMAND_FAILED,
                         "only the index of a core file can be saved, for a "
                         "process changes");
-  char *path = saved_index_path(session, place);
+  char *path = path_at(session, place);
   if (!path)
     return session_fail(session, COMMAND_FAILED,
                         "there is no cache folder: neither XDG_CACHE_HOME nor "

@@ -13,10 +13,6 @@ enum saved_index_place {
   SAVED_CACHE,  /**< In the user's cache folder (XDG), by what the core is. */
 };
 
-/** The path for the open heap's index, to be freed; NULL when there is none,
- * as the user has no home. */
-char *saved_index_path(const struct session *session,
-                       enum saved_index_place place);
 /** Loads the index of the heap just opened, where one was saved.  Says so when it
  * cannot be used. */
 void saved_index_load(struct session *session);

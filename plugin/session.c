@@ -113,11 +113,6 @@ struct pyheap *session_open(struct session *session,
   return *status == COMMAND_OK ? session->heap : NULL;
 }
 
-struct pyheap *session_heap(struct session *session) {
-  enum command_status status;
-  return session_open(session, &status);
-}
-
 /** Takes one costly step of the library. */
 static struct pyheap *
 prepare(struct session *session, enum command_status *status,

@@ -313,13 +313,6 @@ pyheap_cycle_totals(const struct pyheap_cycles *cycles) {
   return cycles->totals;
 }
 
-const struct pyheap_component *
-pyheap_component_of(const struct pyheap_cycles *cycles, pyheap_node object) {
-  if (object >= cycles->heap->object_count || !cycles->component_of[object])
-    return NULL;
-  return &cycles->list[cycles->component_of[object] - 1];
-}
-
 /* Single cycles ------------------------------------------------------------- */
 
 static bool enqueue(struct pyheap_cycles *cycles, uint32_t node,
@@ -546,7 +539,7 @@ struct pyheap_error *pyheap_cycles_through(struct pyheap_cycles *cycles,
   bool complete = true;
 
   *total = 0;
-  if (!pyheap_component_of(cycles, object))
+  if (object >= cycles->heap->object_count || !cycles->component_of[object])
     return NULL;
   TRY(prepare(cycles));
   complete = go_back(cycles, &back);

@@ -416,12 +416,3 @@ uint32_t pyheap_type_of(const struct pyheap *heap, pyheap_node node) {
 bool pyheap_type_sizes_itself(const struct pyheap *heap, uint32_t index) {
   return type_sizes_itself(heap, heap->types.list[index]);
 }
-
-bool pyheap_is_subtype(const struct pyheap *heap, uint32_t index,
-                       uint32_t base) {
-  const struct pyheap_type *type = pyheap_type(heap, index);
-  for (uint32_t i = 0; i < type->mro_count; i++)
-    if (type->mro[i] == base)
-      return true;
-  return index == base;
-}

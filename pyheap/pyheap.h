@@ -378,9 +378,6 @@ uint32_t pyheap_type_of(const struct pyheap *heap, pyheap_node object);
  * known here: what sys.getsizeof() says of an instance may then be more than
  * pyheap_size(). */
 bool pyheap_type_sizes_itself(const struct pyheap *heap, uint32_t index);
-/** Whether type INDEX is BASE or derives from it. */
-bool pyheap_is_subtype(const struct pyheap *heap, uint32_t index,
-                       uint32_t base);
 
 /* References -------------------------------------------------------------- */
 
@@ -522,9 +519,6 @@ struct pyheap_selection {
   size_t row_count;
 };
 
-/** Whether one object is meant; false for a root. */
-bool pyheap_fits(const struct pyheap *heap, const struct pyheap_filter *filter,
-                 pyheap_node node);
 /**
  * Looks at every object, in parallel.  Needs pyheap_find_objects().
  * @param[out] ret pyheap_selection_deinit() it.  It is about the nodes as they
@@ -726,9 +720,6 @@ const struct pyheap_component *
 pyheap_cycle_components(const struct pyheap_cycles *cycles, size_t *count);
 struct pyheap_cycle_totals
 pyheap_cycle_totals(const struct pyheap_cycles *cycles);
-/** The component of an object; NULL when it is on no cycle. */
-const struct pyheap_component *
-pyheap_component_of(const struct pyheap_cycles *cycles, pyheap_node object);
 
 /** One cycle: each node refers to the next, the last to the first. */
 struct pyheap_cycle {

@@ -81,15 +81,6 @@ static bool fits(const struct pyheap *heap, const struct pyheap_filter *filter,
   return *size >= filter->min_size && *size <= filter->max_size;
 }
 
-bool pyheap_fits(const struct pyheap *heap, const struct pyheap_filter *filter,
-                 pyheap_node node) {
-  struct object object;
-  uint64_t size;
-  return node < heap->object_count &&
-         fits(heap, filter, node, heap_number_address(heap, node), &object,
-              &size);
-}
-
 /* All objects ------------------------------------------------------------- */
 
 /** Finds the addresses of some objects and asks for their memory. */

@@ -461,7 +461,8 @@ void heap_tree_title(const struct heap_tree *tree, struct browse_item item,
   buffer_add(text, " refers to");
 }
 
-pyheap_node heap_tree_node(const struct heap_tree *tree,
+/** The node that ITEM is, or that a type is; PYHEAP_NO_NODE: none. */
+static pyheap_node node_of(const struct heap_tree *tree,
                            struct browse_item item) {
   if (item.kind == HEAP_ITEM_NODE)
     return item.number;
@@ -473,7 +474,7 @@ pyheap_node heap_tree_node(const struct heap_tree *tree,
 
 void heap_tree_details(const struct heap_tree *tree, struct browse_item item,
                        FILE *out, int width) {
-  pyheap_node node = heap_tree_node(tree, item);
+  pyheap_node node = node_of(tree, item);
 
   if (node == PYHEAP_NO_NODE)
     fputs("no object\n", out);

@@ -44,8 +44,5 @@ void heap_tree_title(const struct heap_tree *tree, struct browse_item item,
 /** Writes all about ITEM, in lines of WIDTH columns. */
 void heap_tree_details(const struct heap_tree *tree, struct browse_item item,
                        FILE *out, int width);
-/** The node that ITEM is, or that a type is; PYHEAP_NO_NODE: none. */
-pyheap_node heap_tree_node(const struct heap_tree *tree,
-                           struct browse_item item);
 
 #endif
