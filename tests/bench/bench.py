@@ -261,8 +261,9 @@ def measure_session(table, heap):
                    100 if name == "filter" else 5, "ms")
     # Next to nothing to do: what gdb and the way to the helper take.
     times, _ = in_gdb([heap.exe, heap.core], ["help refs"], 10 * heap.options.runs)
+    alone = median([common.MUPPY, "help", "refs"], 10 * heap.options.runs)
     table.line("in gdb: what gdb adds to a command",
-               1000 * statistics.median(times["help refs"][1:]), 2, "ms")
+               1000 * (statistics.median(times["help refs"][1:]) - alone), 2, "ms")
     return kept
 
 
