@@ -74,11 +74,16 @@ def add_running():
 
 def add_interpreter():
     try:
-        import _xxsubinterpreters as interpreters
+        import _xxsubinterpreters as interpreters  # up to 3.12
+        run = interpreters.run_string
     except ImportError:
-        return
+        try:
+            import _interpreters as interpreters
+            run = interpreters.exec
+        except ImportError:
+            return
     other = interpreters.create()
-    interpreters.run_string(other, "import collections; kept = [{'in': 'other'}]")
+    run(other, "import collections; kept = [{'in': 'other'}]")
     kept.append(other)
 
 

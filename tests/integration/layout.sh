@@ -46,6 +46,7 @@ check() {
   esac
 }
 
+# shellcheck disable=SC2046 # names without blanks
 [ $# -gt 0 ] || set -- $(list_interpreters)
 for python; do
   check "$python" headers probe_headers.sh
