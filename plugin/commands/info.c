@@ -4,6 +4,7 @@
 #include "commands.h"
 
 #include <inttypes.h>
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -39,9 +40,21 @@ static void print_text(const struct output *output, const char *title,
   print_wrapped(output->file, output->width, 14, buffer_string(&escaped));
 }
 
+/** The same for numbers. */
+__attribute__((format(printf, 3, 4))) static void
+print_line(const struct output *output, const char *title, const char *format,
+           ...) {
+  char line[256];
+  va_list arguments;
+
+  va_start(arguments, format);
+  vsnprintf(line, sizeof line, format, arguments);
+  va_end(arguments);
+  print_text(output, title, line);
+}
+
 static void print_interpreter(const struct output *output,
                               const struct pyheap_info *info) {
-  FILE *out = output->file;
   cleanup_buffer struct buffer text = {0};
   char present[SIZE_TEXT], missing[SIZE_TEXT];
 
@@ -53,14 +66,14 @@ static void print_interpreter(const struct output *output,
   if (info->exe)
     print_text(output, "program", info->exe);
   print_text(output, "recognised", info->recognised);
-  fprintf(out, "%-13s 0x%" PRIx64 "\n", "_PyRuntime", info->runtime);
-  fprintf(out,
-          "%-13s interpreters %" PRIu32 ", threads %" PRIu32
-          ", running frames %" PRIu32 "\n",
-          "running", info->interpreters, info->threads, info->frames);
-  fprintf(out, "%-13s %s readable, %s missing\n", "memory",
-          format_size_short(present, info->memory_bytes),
-          format_size_short(missing, info->missing_bytes));
+  print_line(output, "_PyRuntime", "0x%" PRIx64, info->runtime);
+  print_line(output, "running",
+             "interpreters %" PRIu32 ", threads %" PRIu32
+             ", running frames %" PRIu32,
+             info->interpreters, info->threads, info->frames);
+  print_line(output, "memory", "%s readable, %s missing",
+             format_size_short(present, info->memory_bytes),
+             format_size_short(missing, info->missing_bytes));
 }
 
 static void add_set(struct table *table, const char *name, uint64_t count,
@@ -248,35 +261,38 @@ static double percent(uint64_t part, uint64_t whole) {
 /** The first version in which objects are immortal. */
 static const uint32_t FIRST_IMMORTAL = 0x030c0000;
 
-static void print_references(FILE *out, const struct pyheap_info *info) {
+static void print_references(const struct output *output,
+                             const struct pyheap_info *info) {
+  cleanup_buffer struct buffer text = {0};
   uint64_t counted =
       info->refcount_exact + info->refcount_high + info->refcount_low;
 
-  fprintf(out,
-          "%-13s %" PRIu64 " visited, %" PRIu64 " owned, %" PRIu64 " probable",
-          "references", info->visited_references, info->owned_references,
-          info->probable_references);
+  buffer_format(&text,
+                "%" PRIu64 " visited, %" PRIu64 " owned, %" PRIu64 " probable",
+                info->visited_references, info->owned_references,
+                info->probable_references);
   if (info->refuted_references)
-    fprintf(out, " (and %" PRIu64 " refuted)", info->refuted_references);
-  fputc('\n', out);
-  fprintf(out,
-          "%-13s %.2f %% of %" PRIu64 " objects exactly explained; %" PRIu64
-          " have more than\n%-13s references were found, %" PRIu64 " fewer\n",
-          "refcounts", percent(info->refcount_exact, counted), counted,
-          info->refcount_high, "", info->refcount_low);
+    buffer_format(&text, " (and %" PRIu64 " refuted)",
+                  info->refuted_references);
+  print_text(output, "references", buffer_string(&text));
+  print_line(output, "refcounts",
+             "%.2f %% of %" PRIu64 " objects exactly explained; %" PRIu64
+             " have more than",
+             percent(info->refcount_exact, counted), counted,
+             info->refcount_high);
+  print_line(output, "", "references were found, %" PRIu64 " fewer",
+             info->refcount_low);
   if (info->refcount_guessed)
-    fprintf(out,
-            "%-13s %" PRIu64 " of the explained only with probable "
-            "references\n",
-            "", info->refcount_guessed);
+    print_line(output, "",
+               "%" PRIu64 " of the explained only with probable references",
+               info->refcount_guessed);
   uint64_t objects = info->reachable + info->orphans;
   if (objects > counted)
-    fprintf(out,
-            "%-13s %" PRIu64 " more not compared: %s, whose counts are not "
-            "kept\n",
-            "", objects - counted,
-            info->hexversion < FIRST_IMMORTAL ? "static ones"
-                                              : "static and immortal ones");
+    print_line(output, "",
+               "%" PRIu64 " more not compared: %s, whose counts are not kept",
+               objects - counted,
+               info->hexversion < FIRST_IMMORTAL ? "static ones"
+                                                 : "static and immortal ones");
 }
 
 static void print_problems(const struct output *output,
@@ -310,14 +326,15 @@ static enum command_status run(struct session *session,
     const struct pyheap_info *info = pyheap_info(heap);
     qsort_r(types, type_count, sizeof *types, compare_unexplained, heap);
     print_interpreter(output, info);
-    print_references(output->file, info);
+    print_references(output, info);
     if (info->index_loaded)
-      fprintf(output->file, "%-13s saved by an earlier session\n", "index");
-    if (!info->allocator_blocks)
-      fprintf(output->file,
-              "%-13s the interpreter's allocator has no pools (PYTHONMALLOC="
-              "malloc?): orphans\n%-13s cannot be found\n",
-              "note", "");
+      print_text(output, "index", "saved by an earlier session");
+    if (!info->allocator_blocks) {
+      print_text(output, "note",
+                 "the interpreter's allocator has no pools "
+                 "(PYTHONMALLOC=malloc?): orphans");
+      print_text(output, "", "cannot be found");
+    }
     if (info->collecting)
       print_collecting(output->file, info);
     print_problems(output, info);

@@ -186,6 +186,10 @@ def test_width(session):
         lines = out.partition("begin\n")[2].split("\n")
         session.check("no line is wider than the screen" + what, status == 0
                       and len(lines) > 10 and max(map(len, lines)) <= 60, out)
+    status, out = session.batch(["set width 40", "echo begin\\n", "muppy info"])
+    lines = out.partition("begin\n")[2].partition("\n\n")[0].split("\n")
+    session.check("lines of info break between words", status == 0 and len(lines) > 15
+                  and all(len(line) <= 40 or " " not in line[14:] for line in lines), out)
     status, out = session.batch(["set width 0", "echo begin\\n", *ask])
     session.check("unlimited width", max(map(len, out.partition("begin")[2].split(
         "\n"))) > 60, out)
