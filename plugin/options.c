@@ -202,6 +202,26 @@ static enum command_status refuse(struct session *session,
                       own ? "" : "help ", own ? "--help" : command);
 }
 
+/** Stores the value that getopt found of OPTION, which is not to be SEEN yet. */
+static enum command_status take_option(struct session *session,
+                                       const struct command_option *option,
+                                       const char *before, bool *seen,
+                                       void *values) {
+  /* One of the two would go unheeded. */
+  if (option->argument && *seen)
+    return session_fail(session, COMMAND_USAGE, "%soption -%s is given twice",
+                        before, option->name);
+  *seen = true;
+  if (store(option, optarg, values))
+    return COMMAND_OK;
+  return session_fail(
+      session, COMMAND_USAGE,
+      *optarg ? "%soption -%s: '%s' is not %s%s"
+              : "%soption -%s: the value '%s' is empty; give %s%s",
+      before, option->name, optarg,
+      option->kind == OPTION_CHOICE ? "one of " : "", expected(option));
+}
+
 static enum command_status parse(struct session *session,
                                  const struct command_option *options,
                                  const char *mode, int argc, char **argv,
@@ -228,36 +248,22 @@ static enum command_status parse(struct session *session,
     int value = getopt_long_only(argc, argv, mode, longs, NULL);
     if (value == -1)
       break;
-    if (value == OPERAND) {
+    if (value == OPERAND)
       argv[1 + kept++] = optarg;
-    } else if (value == ':') {
-      const struct command_option *option = &options[optopt - FIRST_VALUE];
+    else if (value == ':')
       status =
           session_fail(session, COMMAND_USAGE, "%soption -%s needs a value: %s",
-                       before, option->name, expected(option));
-    } else if (value == '?' && optopt >= FIRST_VALUE) {
+                       before, options[optopt - FIRST_VALUE].name,
+                       expected(&options[optopt - FIRST_VALUE]));
+    else if (value == '?' && optopt >= FIRST_VALUE)
       status =
           session_fail(session, COMMAND_USAGE, "%soption -%s takes no value",
                        before, options[optopt - FIRST_VALUE].name);
-    } else if (value == '?') {
+    else if (value == '?')
       status = refuse(session, options, command, argv[optind - 1]);
-    } else if (options[value - FIRST_VALUE].argument &&
-               seen[value - FIRST_VALUE]) {
-      /* One of the two would go unheeded. */
-      status =
-          session_fail(session, COMMAND_USAGE, "%soption -%s is given twice",
-                       before, options[value - FIRST_VALUE].name);
-    } else if (!store(&options[value - FIRST_VALUE], optarg, values)) {
-      const struct command_option *option = &options[value - FIRST_VALUE];
-      status = session_fail(
-          session, COMMAND_USAGE,
-          *optarg ? "%soption -%s: '%s' is not %s%s"
-                  : "%soption -%s: the value '%s' is empty; give %s%s",
-          before, option->name, optarg,
-          option->kind == OPTION_CHOICE ? "one of " : "", expected(option));
-    } else {
-      seen[value - FIRST_VALUE] = true;
-    }
+    else
+      status = take_option(session, &options[value - FIRST_VALUE], before,
+                           &seen[value - FIRST_VALUE], values);
   }
   free(longs);
   free(seen);
