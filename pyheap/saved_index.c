@@ -40,39 +40,31 @@ const size_t saved_count_count = sizeof saved_counts / sizeof *saved_counts;
 struct summing {
   const uint8_t *bytes;
   uint64_t length;
-  uint64_t *sums;
-  struct shares shares;
+  uint64_t *sums; /**< By block. */
 };
 
-static void sum_blocks(void *context, unsigned thread) {
-  struct summing *summing = context;
-  uint64_t start, end;
+static uint64_t sum_block(const struct summing *summing, uint64_t block) {
+  uint64_t start = block * SAVED_BLOCK, left = summing->length - start;
+  return checksum(summing->bytes + start,
+                  left < SAVED_BLOCK ? left : SAVED_BLOCK);
+}
 
-  (void)thread;
-  while (shares_take(&summing->shares, &start, &end))
-    summing->sums[start / SAVED_BLOCK] =
-        checksum(summing->bytes + start, end - start);
+static void keep_sum(void *context, uint64_t block) {
+  struct summing *summing = context;
+  summing->sums[block] = sum_block(summing, block);
 }
 
 uint64_t saved_sum(const struct pyheap *heap, const void *bytes,
                    uint64_t length) {
   uint64_t blocks = (length + SAVED_BLOCK - 1) / SAVED_BLOCK;
   cleanup_free uint64_t *sums = calloc(blocks + 1, sizeof *sums);
-  struct summing summing = {.bytes = bytes,
-                            .length = length,
-                            .sums = sums,
-                            .shares = {.end = length, .size = SAVED_BLOCK}};
+  struct summing summing = {bytes, length, sums};
   uint64_t sum = 0;
 
   if (sums)
-    parallel_run(blocks > 1 ? heap->threads : 1, sum_blocks, &summing);
-  for (uint64_t i = 0; i < blocks; i++) {
-    uint64_t left = length - i * SAVED_BLOCK;
-    sum = checksum_mix(
-        sum, sums ? sums[i]
-                  : checksum((const uint8_t *)bytes + i * SAVED_BLOCK,
-                             left < SAVED_BLOCK ? left : SAVED_BLOCK));
-  }
+    parallel_each(heap->threads, blocks, keep_sum, &summing);
+  for (uint64_t i = 0; i < blocks; i++)
+    sum = checksum_mix(sum, sums ? sums[i] : sum_block(&summing, i));
   return sum;
 }
 
