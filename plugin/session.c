@@ -307,3 +307,13 @@ enum command_status session_node(struct session *session, struct pyheap *heap,
     add_neighbour(&text, heap, after, address);
   return session_fail(session, COMMAND_FAILED, "%s", buffer_string(&text));
 }
+
+struct pyheap *session_references_of(struct session *session,
+                                     const uint64_t *address, pyheap_node *node,
+                                     enum command_status *status) {
+  struct pyheap *heap = session_references(session, status);
+
+  if (heap && address)
+    *status = session_node(session, heap, *address, node);
+  return *status == COMMAND_OK ? heap : NULL;
+}

@@ -66,5 +66,10 @@ enum command_status session_expression(struct session *session,
  * message says what is near. */
 enum command_status session_node(struct session *session, struct pyheap *heap,
                                  uint64_t address, pyheap_node *ret);
+/** session_references(), and the node at *ADDRESS as *NODE, which is left alone
+ * where ADDRESS is NULL. */
+struct pyheap *session_references_of(struct session *session,
+                                     const uint64_t *address, pyheap_node *node,
+                                     enum command_status *status);
 
 #endif

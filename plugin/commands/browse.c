@@ -104,13 +104,12 @@ static enum command_status browse_heap(struct session *session,
   struct browsing browsing = {.session = session};
   struct browse_item item = {HEAP_ITEM_ALL, 0};
   enum command_status status;
-  struct pyheap *heap = session_references(session, &status);
+  struct pyheap *heap =
+      session_references_of(session, address, &item.number, &status);
 
-  if (heap && address) {
+  if (address)
     item.kind = HEAP_ITEM_NODE;
-    status = session_node(session, heap, *address, &item.number);
-  }
-  if (heap && status == COMMAND_OK) {
+  if (heap) {
     struct pyheap_error *error = heap_tree_init(&browsing.tree, heap);
     session_done(session);
     if (error)

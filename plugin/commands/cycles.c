@@ -480,13 +480,9 @@ static enum command_status run(struct session *session,
   enum command_status status;
   pyheap_node node = PYHEAP_NO_NODE;
   struct pyheap_cycles *found;
-  struct pyheap *heap = session_references(session, &status);
+  struct pyheap *heap = session_references_of(session, address, &node, &status);
 
   if (!heap)
-    return status;
-  if (address)
-    status = session_node(session, heap, *address, &node);
-  if (status != COMMAND_OK)
     return status;
   /* A type is asked about for the sake of the program. */
   bool code = options->code || (address && pyheap_is_program(heap, node));

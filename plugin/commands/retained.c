@@ -409,13 +409,9 @@ static enum command_status run(struct session *session,
   enum command_status status;
   struct pyheap_dominators *dominators;
   pyheap_node node = PYHEAP_NO_NODE, holder;
-  struct pyheap *heap = session_references(session, &status);
+  struct pyheap *heap = session_references_of(session, address, &node, &status);
 
   if (!heap)
-    return status;
-  if (address)
-    status = session_node(session, heap, *address, &node);
-  if (status != COMMAND_OK)
     return status;
   struct pyheap_error *error = pyheap_dominators_create(heap, &dominators);
   session_done(session);
