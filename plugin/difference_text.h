@@ -8,7 +8,6 @@
 #define MUPPY_DIFFERENCE_TEXT_H
 
 #include "plugin/output.h"
-#include "plugin/render/buffer.h"
 #include "plugin/snapshot_select.h"
 #include "pyheap/difference.h"
 
@@ -61,9 +60,5 @@ enum command_status difference_show(struct session *session,
                                     const struct difference_side *before,
                                     const struct difference_side *after,
                                     const struct output *output);
-/** "process 4711, CPython 3.11.2, core file x, 2026-03-01 12:00:00".  Returns
- * where in TEXT the time is, which tells moments apart. */
-struct span identity_add(struct buffer *text,
-                         const struct pyheap_identity *identity);
 
 #endif

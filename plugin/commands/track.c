@@ -10,6 +10,7 @@
 
 #include "plugin/describe.h"
 #include "plugin/difference_text.h"
+#include "plugin/identity_text.h"
 #include "plugin/options.h"
 #include "plugin/render/table.h"
 #include "plugin/session.h"
