@@ -100,7 +100,7 @@ const struct command commands[] = {
     {
         .name = "info",
         .operands = "",
-        .brief = "Tell what was found: interpreter, threads, objects, gaps.",
+        .brief = "Tell what was found: interpreter, objects, gaps.",
         .help =
             "Shows the version of the interpreter and how it was recognised,\n"
             "how many objects there are and how many bytes they take, and how\n"
@@ -116,7 +116,7 @@ const struct command commands[] = {
     {
         .name = "summary",
         .operands = "",
-        .brief = "Count the objects by type, the largest total size first.",
+        .brief = "Count the objects by type, largest total first.",
         .help =
             "Counts every object that can be reached, strings and numbers\n"
             "included; -tracked counts what gc.get_objects() would return.\n"
@@ -191,7 +191,7 @@ const struct command commands[] = {
     {
         .name = "browse",
         .operands = "[ADDRESS]",
-        .brief = "Look around in the heap, on the whole screen of the terminal.",
+        .brief = "Look around in the heap, on the whole screen.",
         .help =
             "Shows what refers to the object at ADDRESS as a tree that opens a\n"
             "row at a time: Enter or a click on + opens one, i tells all about\n"
@@ -208,7 +208,7 @@ const struct command commands[] = {
     {
         .name = "object",
         .operands = "ADDRESS",
-        .brief = "Show one object: type, size, value, attributes and items.",
+        .brief = "Show one object: type, size, value, items.",
         .help =
             "Attributes include those of the instance's __dict__.  The number\n"
             "of references that were found is compared with the object's own\n"
@@ -286,15 +286,15 @@ const struct command commands[] = {
     {
         .name = "cycles",
         .operands = "[ADDRESS]",
-        .brief = "Find reference cycles, and garbage that waits for a collection.",
+        .brief = "Find reference cycles and uncollected garbage.",
         .help =
             "Lists the groups of objects each of which leads to all the others,\n"
             "with a shortest cycle of each.  Groups of as many objects of the\n"
             "same types are shown by one of them, the largest.  First come those\n"
             "that are garbage: nothing refers to them but garbage, and a\n"
-            "collection would free them; then the others by size.  Garbage that no collection is going\n"
-            "to look at waits as long as the program runs with gc.disable() or\n"
-            "after gc.freeze().\n"
+            "collection would free them; then the others by size.  Garbage that\n"
+            "no collection is going to look at waits as long as the program runs\n"
+            "with gc.disable() or after gc.freeze().\n"
             "With ADDRESS, the shortest cycles through that object are drawn, one\n"
             "for each object that it refers to, shortest first.\n"
             "Cycles through types, modules and their namespaces, code objects\n"
