@@ -18,9 +18,9 @@
 /** How a command ended; also the exit status of the command line program. */
 enum command_status {
   COMMAND_OK = 0,
-  COMMAND_FAILED = 1,  /**< The answer could not be given. */
-  COMMAND_USAGE = 2,   /**< The arguments make no sense. */
-  COMMAND_TARGET = 3,  /**< No heap to read: no debuggee, no Python, … */
+  COMMAND_FAILED = 1, /**< The answer could not be given. */
+  COMMAND_USAGE = 2,  /**< The arguments make no sense. */
+  COMMAND_TARGET = 3, /**< No heap to read: no debuggee, no Python, … */
   COMMAND_CANCELED = 4,
   COMMAND_EVALUATE = 5, /**< gdb must evaluate session->evaluate first. */
 };
@@ -48,14 +48,14 @@ enum {
 
 /** What a command works on.  One session serves many commands. */
 struct session {
-  struct pyheap *heap;          /**< Opened by session_open() when needed. */
-  struct pyheap_target target;  /**< What to open. */
-  FILE *out;        /**< The answer. */
-  int width;        /**< Columns of the screen; 0: unlimited. */
-  bool gdb;         /**< Called from gdb. */
-  bool ignore_index; /**< A saved index is not to be used. */
+  struct pyheap *heap;         /**< Opened by session_open() when needed. */
+  struct pyheap_target target; /**< What to open. */
+  FILE *out;                   /**< The answer. */
+  int width;                   /**< Columns of the screen; 0: unlimited. */
+  bool gdb;                    /**< Called from gdb. */
+  bool ignore_index;           /**< A saved index is not to be used. */
   const struct command_terminal *terminal; /**< Or NULL. */
-  char *message;    /**< Why the command failed: one line without "muppy: ". */
+  char *message; /**< Why the command failed: one line without "muppy: ". */
   /** In gdb: an operand that is no number, to be evaluated there; set with
    * COMMAND_EVALUATE.  On the second call the value is in `evaluated`. */
   char *evaluate;
@@ -80,18 +80,18 @@ enum option_kind {
 };
 
 struct command_option {
-  const char *name;      /**< "limit" */
-  const char *argument;  /**< "N|unlimited", or NULL for a flag. */
-  const char *help;      /**< One or more lines. */
+  const char *name;     /**< "limit" */
+  const char *argument; /**< "N|unlimited", or NULL for a flag. */
+  const char *help;     /**< One or more lines. */
   enum option_kind kind;
-  size_t offset;         /**< Where the value goes in the command's struct. */
+  size_t offset; /**< Where the value goes in the command's struct. */
 };
 
 struct command {
-  const char *name;      /**< "summary" */
-  const char *operands;  /**< "ADDRESS" for the Usage line, or "". */
-  const char *brief;     /**< One sentence, ending in a period. */
-  const char *help;      /**< Paragraphs, with an example; no trailing newline. */
+  const char *name;     /**< "summary" */
+  const char *operands; /**< "ADDRESS" for the Usage line, or "". */
+  const char *brief;    /**< One sentence, ending in a period. */
+  const char *help; /**< Paragraphs, with an example; no trailing newline. */
   const struct command_option *options; /**< Up to a NULL name. */
   enum command_status (*run)(struct session *session, int argc, char **argv);
   /** Of a prefix such as "track", which then has neither options nor `run`: the

@@ -40,8 +40,8 @@ struct difference_options {
        "What grew most first (default), by size or number, by name from A\n"   \
        "to Z, or objects by address.",                                         \
        OPTION_CHOICE, offsetof(struct difference_options, sort)},              \
-      {"ascending", NULL, "What shrank most first.",                           \
-       OPTION_FLAG, offsetof(struct difference_options, ascending)},           \
+      {"ascending", NULL, "What shrank most first.", OPTION_FLAG,              \
+       offsetof(struct difference_options, ascending)},                        \
       SNAPSHOT_SELECT_OPTIONS(difference_options, select),                     \
       OUTPUT_OPTIONS(struct difference_options)
 

@@ -16,7 +16,7 @@ struct regions {
   size_t count;
   struct pyheap_thread *threads; /**< With the registers that gdb knows. */
   size_t thread_count;
-  uint64_t entry; /**< Where the program starts; 0: gdb does not tell. */
+  uint64_t entry;  /**< Where the program starts; 0: gdb does not tell. */
   uint64_t random; /**< AT_RANDOM; 0: gdb does not tell. */
 };
 

@@ -114,7 +114,8 @@ static enum command_status save_to(struct session *session, const char *path,
   escape_add(&name, path);
   fprintf(out, "Saved the index of %" PRIu32 " objects, %s, to %s.\n",
           pyheap_object_count(session->heap),
-          format_size_short(size, (uint64_t)status.st_size), buffer_string(&name));
+          format_size_short(size, (uint64_t)status.st_size),
+          buffer_string(&name));
   return COMMAND_OK;
 }
 
@@ -134,8 +135,8 @@ enum command_status saved_index_save(struct session *session,
                         "there is no cache folder: neither XDG_CACHE_HOME nor "
                         "HOME is an absolute path");
   if (place == SAVED_CACHE && !make_folders(path))
-    status = session_fail(session, COMMAND_FAILED, "%s: %s", path,
-                          strerror(errno));
+    status =
+        session_fail(session, COMMAND_FAILED, "%s: %s", path, strerror(errno));
   else
     status = save_to(session, path, out);
   free(path);

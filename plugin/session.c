@@ -192,11 +192,11 @@ enum command_status session_address(struct session *session, int count,
                         "%s: which object? Give its address", argv[0]);
   if (count > 1 && !session->gdb)
     return session_fail(session, COMMAND_USAGE,
-                        "%s: one address, please; '%s' is one too many", argv[0],
-                        argv[2]);
+                        "%s: one address, please; '%s' is one too many",
+                        argv[0], argv[2]);
   if (is_blank(count, argv))
-    return session_fail(session, COMMAND_USAGE,
-                        "%s: the address is empty", argv[0]);
+    return session_fail(session, COMMAND_USAGE, "%s: the address is empty",
+                        argv[0]);
   /* gdb split the expression at its blanks. */
   for (int i = 1; i <= count; i++) {
     buffer_add(&expression, i > 1 ? " " : "");

@@ -10,12 +10,15 @@
 #include "plugin/output.h"
 #include "pyheap/pyheap.h"
 
+/** A type of objects that say themselves what they weigh. */
+struct size_note_type {
+  const char *name;
+  uint64_t count; /**< Objects. */
+};
+
 /** Such types among those of an answer, by name. */
 struct size_note {
-  struct size_note_type {
-    const char *name;
-    uint64_t count; /**< Objects. */
-  } *types;
+  struct size_note_type *types;
   size_t count, capacity;
 };
 

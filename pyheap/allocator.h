@@ -35,7 +35,7 @@ bool mimalloc_block_at(const struct pyheap *heap, uint64_t address,
 struct mimalloc_segment {
   uint64_t heap; /**< Address of one of its pages' heap; 0: no thread's. */
   uint64_t next_abandoned; /**< Another one that a thread has left; 0: none. */
-  uint64_t subproc; /**< Whose, by version 2.5.2; 0 in 2.1.2. */
+  uint64_t subproc;        /**< Whose, by version 2.5.2; 0 in 2.1.2. */
 };
 /** The segment that begins at ADDRESS; false when none does. */
 bool mimalloc_segment_at(const struct pyheap *heap, uint64_t address,

@@ -22,7 +22,10 @@ static inline uint64_t checksum_mix(uint64_t sum, uint64_t word) {
  * processor need not wait for one multiplication to begin the next; then one
  * over these, over what is left, and over LENGTH. */
 static inline uint64_t checksum(const void *bytes, size_t length) {
-  enum { LANES = 8, STEP = 8 * LANES };
+  enum {
+    LANES = 8,
+    STEP = 8 * LANES
+  };
   const uint8_t *at = bytes;
   uint64_t lanes[LANES], words[LANES], sum = 0;
   size_t left = length;

@@ -11,9 +11,8 @@
 /** "app.py:42": the last part of co_filename, and a line. */
 static void say_place(struct words *words, const struct pyheap *heap,
                       const struct object *code, int line) {
-  cleanup_free char *path =
-      text_utf8(heap, FIELD(heap->layout, code, PyCodeObject, co_filename),
-                4096);
+  cleanup_free char *path = text_utf8(
+      heap, FIELD(heap->layout, code, PyCodeObject, co_filename), 4096);
   const char *slash = path ? strrchr(path, '/') : NULL;
   words_say(words, " (");
   words_say_utf8(words, slash ? slash + 1 : path ? path : "?");
@@ -34,7 +33,7 @@ static void say_code_name(struct words *words, const struct pyheap *heap,
 }
 
 void say_code(struct words *words, const struct pyheap *heap,
-                     const struct object *code) {
+              const struct object *code) {
   say_code_name(words, heap, code);
   say_place(words, heap, code, code_first_line(heap, code));
 }
@@ -83,8 +82,8 @@ static const uint8_t *bytes_data(const struct pyheap *heap, uint64_t address,
     return NULL;
   *size = object_size_field(&object);
   return heap_memory(
-      heap,
-      address + (uint64_t)OFFSET(heap->layout, PyBytesObject, ob_sval), *size);
+      heap, address + (uint64_t)OFFSET(heap->layout, PyBytesObject, ob_sval),
+      *size);
 }
 
 /** The line of bytecode offset AT: co_linetable of 3.10, pairs of a length in
@@ -95,8 +94,8 @@ static int find_old_line(const struct pyheap *heap, const struct object *code,
   const struct layout *layout = heap->layout;
   bool starts = layout->version < 0x030a;
   uint64_t size;
-  const uint8_t *pairs = bytes_data(
-      heap, FIELD(layout, code, PyCodeObject, co_linetable), &size);
+  const uint8_t *pairs =
+      bytes_data(heap, FIELD(layout, code, PyCodeObject, co_linetable), &size);
   int64_t passed = 0;
   for (uint64_t i = 0; pairs && i + 2 <= size; i += 2) {
     int8_t delta = (int8_t)pairs[i + 1];
@@ -133,11 +132,11 @@ static int frame_line(const struct pyheap *heap, const struct object *code,
   if (offset < 0)
     offset = OFFSET(layout, _PyInterpreterFrame, instr_ptr);
   const uint8_t *at = heap_memory(heap, frame + (uint64_t)offset, 8);
-  uint64_t start = code->address +
-                   (uint64_t)OFFSET(layout, PyCodeObject, co_code_adaptive);
+  uint64_t start =
+      code->address + (uint64_t)OFFSET(layout, PyCodeObject, co_code_adaptive);
   uint64_t size;
-  const uint8_t *table = bytes_data(
-      heap, FIELD(layout, code, PyCodeObject, co_linetable), &size);
+  const uint8_t *table =
+      bytes_data(heap, FIELD(layout, code, PyCodeObject, co_linetable), &size);
   if (!at || !table || load_u64(at) < start)
     return line;
   return find_line(table, size, line, (int64_t)(load_u64(at) - start) / 2);
@@ -158,8 +157,7 @@ uint64_t frame_code(const struct pyheap *heap, uint64_t frame) {
 
 /** "handler (app.py:42)" for a frame object up to 3.10, then for an interpreter
  * frame. */
-void say_frame(struct words *words, const struct pyheap *heap,
-                      uint64_t frame) {
+void say_frame(struct words *words, const struct pyheap *heap, uint64_t frame) {
   struct object code;
   const char *why;
   if (!object_load(heap, frame_code(heap, frame), &code, &why)) {
@@ -168,7 +166,6 @@ void say_frame(struct words *words, const struct pyheap *heap,
   }
   say_code_name(words, heap, &code);
   say_place(words, heap, &code,
-            heap_has_frame_objects(heap)
-                ? frame_object_line(heap, &code, frame)
-                : frame_line(heap, &code, frame));
+            heap_has_frame_objects(heap) ? frame_object_line(heap, &code, frame)
+                                         : frame_line(heap, &code, frame));
 }

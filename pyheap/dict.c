@@ -8,7 +8,9 @@
 
 /** What a table of 1 << MAX_LOG2_SIZE entries would weigh is more than any
  * address space. */
-enum { MAX_LOG2_SIZE = 44 };
+enum {
+  MAX_LOG2_SIZE = 44
+};
 
 /** Bytes of one index of a table of SIZE slots (Objects/dictobject.c,
  * dictkeys_get_index). */

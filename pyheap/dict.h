@@ -18,14 +18,15 @@ struct dict_keys {
   uint64_t capacity;      /**< Entries that there is room for. */
   uint64_t bytes;         /**< What it weighs, as _PyDict_KeysSize(). */
   uint32_t entry_size, key_offset, value_offset;
-  bool general;           /**< Keys may be of any type, and are visited. */
+  bool general; /**< Keys may be of any type, and are visited. */
 };
 
 struct dict {
   struct dict_keys keys;
-  const uint8_t *values; /**< Of a split table: ENTRY_COUNT pointers; or NULL. */
-  bool embedded;         /**< The values are inside an instance. */
-  uint64_t used;         /**< len() */
+  const uint8_t
+      *values;   /**< Of a split table: ENTRY_COUNT pointers; or NULL. */
+  bool embedded; /**< The values are inside an instance. */
+  uint64_t used; /**< len() */
 };
 
 /** False when memory is missing or the numbers contradict each other. */

@@ -21,7 +21,9 @@ error_os(int error_number, const char *what);
 
 extern struct pyheap_error error_no_memory;
 
-static inline void cleanup_free_(void *pointer) { free(*(void **)pointer); }
+static inline void cleanup_free_(void *pointer) {
+  free(*(void **)pointer);
+}
 void cleanup_close_(int *fd);
 
 /** Frees, or closes, the variable when it goes out of scope. */

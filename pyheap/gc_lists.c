@@ -215,8 +215,7 @@ static struct pyheap_error *walk_list(struct pyheap *heap, uint64_t head,
 /** While the collector works it has lists of its own, whose heads are variables
  * of its functions. */
 static struct pyheap_error *walk_own_lists(struct pyheap *heap,
-                                           struct batches *found,
-                                           bool *whole) {
+                                           struct batches *found, bool *whole) {
   size_t stack = 0;
   uint64_t head = 0;
   while (heap->info.collecting && c_stack_next_list(heap, &stack, &head)) {

@@ -14,8 +14,8 @@
 
 /* Problems ---------------------------------------------------------------- */
 
-void problems_add(struct problems *problems, const char *what,
-                  uint64_t address, uint64_t count) {
+void problems_add(struct problems *problems, const char *what, uint64_t address,
+                  uint64_t count) {
   for (size_t i = 0; i < problems->count; i++)
     if (strcmp(problems->list[i].what, what) == 0) {
       problems->list[i].count += count;
@@ -152,10 +152,10 @@ static struct pyheap_error *add_damage(const struct memory *memory,
   /* The last is about how much is missing, the first about what; behind a
    * semicolon is what that means for answers, of which there will be none. */
   const char *first = memory->notes[0], *last = memory->notes[count - 1];
-  whole = error_create(error->code, error->address, "%.*s%s%.*s; perhaps therefore: %s",
-                       (int)strcspn(last, ";"), last, count > 1 ? "; " : "",
-                       count > 1 ? (int)strcspn(first, ";") : 0, first,
-                       error->message);
+  whole = error_create(
+      error->code, error->address, "%.*s%s%.*s; perhaps therefore: %s",
+      (int)strcspn(last, ";"), last, count > 1 ? "; " : "",
+      count > 1 ? (int)strcspn(first, ";") : 0, first, error->message);
   pyheap_error_destroy(error);
   return whole;
 }
@@ -211,8 +211,7 @@ void pyheap_close(struct pyheap *heap) {
 bool pyheap_is_current(const struct pyheap *heap) {
   if (heap->target.pid <= 0 || heap->from_reader)
     return !heap->from_reader;
-  return memory_is_current(&heap->memory, heap->target.progress,
-                           heap->threads);
+  return memory_is_current(&heap->memory, heap->target.progress, heap->threads);
 }
 
 const struct pyheap_info *pyheap_info(struct pyheap *heap) {
@@ -287,7 +286,8 @@ bool heap_load_node(const struct pyheap *heap, pyheap_node node,
 
 uint64_t pyheap_size(const struct pyheap *heap, pyheap_node node) {
   struct object object;
-  return heap_load_node(heap, node, &object) ? object_getsizeof(heap, &object) : 0;
+  return heap_load_node(heap, node, &object) ? object_getsizeof(heap, &object)
+                                             : 0;
 }
 
 bool pyheap_size_certain(const struct pyheap *heap, pyheap_node node) {
@@ -297,8 +297,8 @@ bool pyheap_size_certain(const struct pyheap *heap, pyheap_node node) {
          object_measure(heap, &object, &size);
 }
 
-bool pyheap_extent(const struct pyheap *heap, pyheap_node node,
-                   uint64_t *start, uint64_t *end) {
+bool pyheap_extent(const struct pyheap *heap, pyheap_node node, uint64_t *start,
+                   uint64_t *end) {
   struct object object;
   if (!heap_load_node(heap, node, &object))
     return false;
@@ -354,7 +354,8 @@ bool heap_refcount_excess(const struct pyheap *heap, pyheap_node node,
       !object_refcount_known(heap, &object, &count) ||
       __builtin_add_overflow(count, uncounted(heap, node), &count))
     return false;
-  *excess = count - (int64_t)(heap->in_starts[node + 1] - heap->in_starts[node]);
+  *excess =
+      count - (int64_t)(heap->in_starts[node + 1] - heap->in_starts[node]);
   return true;
 }
 
@@ -373,7 +374,8 @@ bool pyheap_is_orphan(const struct pyheap *heap, pyheap_node node) {
 
 bool pyheap_is_tracked(const struct pyheap *heap, pyheap_node node) {
   struct object object;
-  return heap_load_node(heap, node, &object) && object_is_tracked(heap, &object);
+  return heap_load_node(heap, node, &object) &&
+         object_is_tracked(heap, &object);
 }
 
 /** Writes down which generation every object is in. */

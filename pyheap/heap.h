@@ -48,9 +48,10 @@ struct pyheap {
   unsigned threads;
 
   /* The runtime: runtime.c */
-  uint64_t runtime;     /**< Address of _PyRuntime. */
+  uint64_t runtime;         /**< Address of _PyRuntime. */
   const char *runtime_file; /**< The file that holds it. */
-  bool patched_by_debian; /**< 3.13 with a patch that moves the collector's lists
+  bool
+      patched_by_debian; /**< 3.13 with a patch that moves the collector's lists
                                by four bytes; another comes with it. */
   struct root *roots;
   size_t root_count;
@@ -70,7 +71,7 @@ struct pyheap {
   struct thread_count *thread_counts;
   size_t thread_count_count;
 
-  struct types types;   /**< type.c */
+  struct types types; /**< type.c */
 
   /* The objects: discover.c.  One bit a granule of 8 bytes of the memory that
    * may hold objects; ranks[i] counts the bits before word 8 * i. */
@@ -78,7 +79,8 @@ struct pyheap {
   uint32_t *ranks;
   uint32_t object_count;
   bool objects_found;
-  uint64_t *orphans; /**< A bitmap like marks; NULL until they were looked for. */
+  uint64_t
+      *orphans; /**< A bitmap like marks; NULL until they were looked for. */
   int8_t *generations; /**< By object; made when first asked for. */
   uint16_t *owners;    /**< By object; NULL with one interpreter, or not found
                             yet: interpreters.c */
@@ -113,8 +115,8 @@ struct pyheap {
 
 /* Problems: what could not be read or makes no sense.  WHAT is a static text.
  */
-void problems_add(struct problems *problems, const char *what,
-                  uint64_t address, uint64_t count);
+void problems_add(struct problems *problems, const char *what, uint64_t address,
+                  uint64_t count);
 void problems_merge(struct problems *problems, const struct problems *more);
 
 /** runtime.c: finds and checks the runtime, and has all roots listed. */
@@ -171,10 +173,10 @@ struct visit {
   const struct object *object; /**< NULL for a root. */
   void (*flush)(struct visit *visit);
   void *context;
-  struct problems *problems;   /**< Or NULL. */
-  bool demote;        /**< The object has no tp_traverse: all is owned. */
+  struct problems *problems; /**< Or NULL. */
+  bool demote; /**< The object has no tp_traverse: all is owned. */
   bool type_visited;
-  bool uncounted;     /**< ob_refcnt leaves out what follows. */
+  bool uncounted; /**< ob_refcnt leaves out what follows. */
   bool stop;
   /** When not 0, what leads elsewhere may be left out; it is counted. */
   uint64_t only;

@@ -19,7 +19,10 @@ static uint64_t word_before(const struct pyheap *heap,
 
 /** The word of the managed dict, and in 3.11 the one of the values before it.
  */
-enum { DICT_WORD = 1, VALUES_WORD = 2 };
+enum {
+  DICT_WORD = 1,
+  VALUES_WORD = 2
+};
 
 /** COUNT values at ADDRESS, named by the keys that all instances share. */
 static void visit_values(struct visit *visit, const struct object *object,
@@ -52,10 +55,10 @@ static void visit_separate_values(struct visit *visit,
                                   const struct object *object) {
   uint64_t values = word_before(visit->heap, object, VALUES_WORD);
   if (values)
-    visit_values(visit, object,
-                 values + (uint64_t)OFFSET(visit->heap->layout, PyDictValues,
-                                           values),
-                 UINT64_MAX);
+    visit_values(
+        visit, object,
+        values + (uint64_t)OFFSET(visit->heap->layout, PyDictValues, values),
+        UINT64_MAX);
   visit_dict_word(visit, word_before(visit->heap, object, DICT_WORD),
                   PYHEAP_VISITED);
 }
@@ -66,11 +69,10 @@ static void visit_dict_or_values(struct visit *visit,
                                  const struct object *object) {
   uint64_t word = word_before(visit->heap, object, DICT_WORD);
   if (word & 1)
-    visit_values(visit, object,
-                 word + 1 +
-                     (uint64_t)OFFSET(visit->heap->layout, PyDictValues,
-                                      values),
-                 UINT64_MAX);
+    visit_values(
+        visit, object,
+        word + 1 + (uint64_t)OFFSET(visit->heap->layout, PyDictValues, values),
+        UINT64_MAX);
   else
     visit_dict_word(visit, word, PYHEAP_VISITED);
 }
@@ -90,10 +92,10 @@ static void visit_inline_values(struct visit *visit,
   uint64_t dict = word_before(visit->heap, object, DICT_WORD);
   uint64_t values = object->type->basicsize;
   uint64_t header = (uint64_t)OFFSET(layout, PyDictValues, values);
-  bool valid = (object->type->flags & TPFLAGS_INLINE_VALUES) &&
-               values + header <= object->available &&
-               object->bytes[values + (uint64_t)OFFSET(layout, PyDictValues,
-                                                       valid)];
+  bool valid =
+      (object->type->flags & TPFLAGS_INLINE_VALUES) &&
+      values + header <= object->available &&
+      object->bytes[values + (uint64_t)OFFSET(layout, PyDictValues, valid)];
   bool by_dict = dict && heap_visits_managed_dict(visit->heap);
 
   visit_dict_word(visit, dict,

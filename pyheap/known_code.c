@@ -72,8 +72,7 @@ uint64_t frame_local_name(const struct pyheap *heap,
       i -= length;
       continue;
     }
-    const uint8_t *item =
-        heap_memory(heap, shape->names[t] + items + 8 * i, 8);
+    const uint8_t *item = heap_memory(heap, shape->names[t] + items + 8 * i, 8);
     return item ? load_u64(item) : 0;
   }
   return 0;
@@ -96,8 +95,8 @@ static void visit_cached(struct visit *visit, const struct object *code) {
   uint64_t address = FIELD(layout, code, PyCodeObject, co_cached);
   if (!address || SIZEOF(layout, _PyCoCached) == FACT_ABSENT)
     return;
-  const uint8_t *cached = heap_memory(
-      visit_heap(visit), address, (uint64_t)SIZEOF(layout, _PyCoCached));
+  const uint8_t *cached = heap_memory(visit_heap(visit), address,
+                                      (uint64_t)SIZEOF(layout, _PyCoCached));
   if (!cached) {
     visit_problem(visit, "code whose cache cannot be read", address);
     return;
@@ -113,9 +112,9 @@ static void visit_executors(struct visit *visit, const struct object *code) {
   uint64_t array = FIELD(layout, code, PyCodeObject, co_executors);
   if (!array || OFFSET(layout, _PyExecutorArray, size) == FACT_ABSENT)
     return;
-  const uint8_t *size = heap_memory(
-      visit_heap(visit),
-      array + (uint64_t)OFFSET(layout, _PyExecutorArray, size), 4);
+  const uint8_t *size =
+      heap_memory(visit_heap(visit),
+                  array + (uint64_t)OFFSET(layout, _PyExecutorArray, size), 4);
   if (!size || load_u32(size) > MAX_EXECUTORS) {
     visit_problem(visit, "code whose executors make no sense", array);
     return;
@@ -153,8 +152,8 @@ static uint64_t tables_size(const struct pyheap *heap,
 
 uint64_t code_size(const struct pyheap *heap, const struct object *code) {
   const struct layout *layout = heap_layout(heap);
-  uint64_t size = object_basicsize(code) +
-                  object_size_field(code) * object_itemsize(code);
+  uint64_t size =
+      object_basicsize(code) + object_size_field(code) * object_itemsize(code);
   size = (size + 7) & ~UINT64_C(7);
   size += tables_size(heap, code);
   uint64_t extra = FIELD(layout, code, PyCodeObject, co_extra);

@@ -31,7 +31,9 @@ void visit_tuple(struct visit *visit, const struct object *object) {
  * quicker to read, as the last field always has a name. */
 static uint64_t structseq_length(const struct pyheap *heap, uint64_t members,
                                  uint64_t length) {
-  enum { MAX_FIELDS = 256 };
+  enum {
+    MAX_FIELDS = 256
+  };
   const struct layout *layout = heap_layout(heap);
   uint64_t size = SIZEOF(layout, PyMemberDef);
   for (unsigned i = 0; members && i < MAX_FIELDS; i++) {
@@ -120,8 +122,7 @@ static void visit_heap_type(struct visit *visit, const struct object *object) {
   MEMBER(PyHeapTypeObject, ht_slots, PYHEAP_OWNED, ".__slots__");
 #undef MEMBER
 
-  uint64_t address =
-      FIELD(layout, object, PyHeapTypeObject, ht_cached_keys);
+  uint64_t address = FIELD(layout, object, PyHeapTypeObject, ht_cached_keys);
   struct dict_keys keys;
   if (!address)
     return;
@@ -196,12 +197,13 @@ static const struct capsule_member capsule_members[] = {
 };
 
 void visit_capsule(struct visit *visit, const struct object *object) {
-  enum { MAX_NAME = 128 };
+  enum {
+    MAX_NAME = 128
+  };
   const struct pyheap *heap = visit_heap(visit);
   const struct layout *layout = visit_layout(visit);
-  const char *name =
-      memory_string(&heap->memory, FIELD(layout, object, PyCapsule, name),
-                    MAX_NAME);
+  const char *name = memory_string(
+      &heap->memory, FIELD(layout, object, PyCapsule, name), MAX_NAME);
   if (!name || !FIELD(layout, object, PyCapsule, destructor))
     return;
   uint64_t pointer = FIELD(layout, object, PyCapsule, pointer);
@@ -282,7 +284,9 @@ static bool zero_has_digit(const struct layout *layout) {
 uint64_t int_size(const struct pyheap *heap, const struct object *object) {
   /* lv_tag has two bits of sign and one in reserve below the number of digits
    * (Include/internal/pycore_long.h, 3.12). */
-  enum { NON_SIZE_BITS = 3 };
+  enum {
+    NON_SIZE_BITS = 3
+  };
   const struct layout *layout = heap_layout(heap);
   bool tagged = OFFSET(layout, PyLongObject, lv_tag) != FACT_ABSENT;
   uint64_t digits =
@@ -297,8 +301,8 @@ uint64_t int_size(const struct pyheap *heap, const struct object *object) {
 
 uint64_t str_size(const struct pyheap *heap, const struct object *object) {
   const struct layout *layout = heap_layout(heap);
-  struct text_state state = text_state(
-      layout, (uint32_t)FIELD(layout, object, PyASCIIObject, state));
+  struct text_state state =
+      text_state(layout, (uint32_t)FIELD(layout, object, PyASCIIObject, state));
   bool compact_ascii = state.compact && state.ascii;
   uint64_t length = FIELD(layout, object, PyASCIIObject, length);
   uint64_t size, data;
@@ -320,7 +324,9 @@ uint64_t str_size(const struct pyheap *heap, const struct object *object) {
   /* Copies in other encodings. */
   uint64_t wide = FIELD(layout, object, PyASCIIObject, wstr);
   if (wide && !(state.ready && wide == data)) {
-    enum { SIZEOF_WCHAR_T = 4 };
+    enum {
+      SIZEOF_WCHAR_T = 4
+    };
     uint64_t wide_length =
         compact_ascii
             ? length
@@ -342,7 +348,8 @@ uint64_t bytearray_size(const struct pyheap *heap,
   uint64_t size = object_basicsize(object) + alloc;
   /* From 3.15 on the bytes are in a bytes object (Objects/bytearrayobject.c,
    * bytearray_sizeof_impl). */
-  if (alloc && OFFSET(layout, PyByteArrayObject, ob_bytes_object) != FACT_ABSENT)
+  if (alloc &&
+      OFFSET(layout, PyByteArrayObject, ob_bytes_object) != FACT_ABSENT)
     size += (uint64_t)OFFSET(layout, PyBytesObject, ob_sval) + 1;
   return size;
 }
@@ -376,8 +383,7 @@ uint64_t type_size(const struct pyheap *heap, const struct object *object) {
     return SIZEOF(layout, PyTypeObject);
   uint64_t size = SIZEOF(layout, PyHeapTypeObject);
   struct dict_keys keys;
-  uint64_t address =
-      FIELD(layout, object, PyHeapTypeObject, ht_cached_keys);
+  uint64_t address = FIELD(layout, object, PyHeapTypeObject, ht_cached_keys);
   if (address && dict_keys_open(heap, address, &keys))
     size += keys.bytes;
   return size;

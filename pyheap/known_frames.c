@@ -45,7 +45,10 @@ int frame_owner(const struct pyheap *heap, uint64_t frame) {
 /* Since 3.14 the words of a frame that refer to objects are _PyStackRef: bit 1
  * marks what is no pointer, bit 0 a reference that is not counted
  * (pycore_stackref.h). */
-enum { STACKREF_NO_POINTER = 2, STACKREF_NOT_COUNTED = 1 };
+enum {
+  STACKREF_NO_POINTER = 2,
+  STACKREF_NOT_COUNTED = 1
+};
 
 static bool has_stackrefs(const struct layout *layout) {
   return OFFSET(layout, _PyInterpreterFrame, stackpointer) != FACT_ABSENT;
@@ -237,7 +240,8 @@ bool visit_suspended_frames(struct visit *visit, uint64_t frame) {
   while (count < MAX_SUSPENDED && !visit->stop && frame % 8 == 0 &&
          may_be_frame(heap, frame)) {
     visit_interpreter_frame(visit, NULL, frame, PYHEAP_PROBABLE);
-    frame = heap_word(heap, frame, OFFSET(layout, _PyInterpreterFrame, previous));
+    frame =
+        heap_word(heap, frame, OFFSET(layout, _PyInterpreterFrame, previous));
     count++;
   }
   visit->problems = problems;
@@ -347,11 +351,10 @@ struct generator_names {
 static void visit_own_frame(struct visit *visit, const struct object *generator,
                             const struct generator_names *names) {
   const struct layout *layout = visit_layout(visit);
-  uint64_t frame = generator->address +
-                   (uint64_t)OFFSET(layout, PyGenObject, gi_iframe);
-  int8_t state =
-      (int8_t)object_byte(
-          generator, OFFSET(layout, PyGenObject, gi_frame_state));
+  uint64_t frame =
+      generator->address + (uint64_t)OFFSET(layout, PyGenObject, gi_iframe);
+  int8_t state = (int8_t)object_byte(
+      generator, OFFSET(layout, PyGenObject, gi_frame_state));
   if (state < generator_cleared(layout)) {
     visit_interpreter_frame(visit, generator, frame, PYHEAP_VISITED);
     return;
@@ -410,11 +413,11 @@ void visit_coroutine(struct visit *visit, const struct object *coroutine) {
 void visit_async_generator(struct visit *visit,
                            const struct object *generator) {
   const struct layout *layout = visit_layout(visit);
-  visit_named(visit,
-              origin_or_finalizer(layout, generator,
-                                  OFFSET(layout, PyAsyncGenObject,
-                                         ag_finalizer)),
-              PYHEAP_VISITED, "finalizer");
+  visit_named(
+      visit,
+      origin_or_finalizer(layout, generator,
+                          OFFSET(layout, PyAsyncGenObject, ag_finalizer)),
+      PYHEAP_VISITED, "finalizer");
   visit_as(visit, generator,
            &(const struct generator_names){".ag_frame", ".ag_code"});
 }

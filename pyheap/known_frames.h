@@ -48,8 +48,7 @@ bool visit_suspended_frames(struct visit *visit, uint64_t frame);
 void visit_frame_object(struct visit *visit, const struct object *frame);
 void visit_generator(struct visit *visit, const struct object *generator);
 void visit_coroutine(struct visit *visit, const struct object *coroutine);
-void visit_async_generator(struct visit *visit,
-                           const struct object *generator);
+void visit_async_generator(struct visit *visit, const struct object *generator);
 uint64_t frame_object_size(const struct pyheap *heap,
                            const struct object *frame);
 uint64_t generator_size(const struct pyheap *heap,

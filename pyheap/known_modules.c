@@ -899,7 +899,8 @@ const struct known_type known_modules[] = {
                  VISITED_FROM(0x030d0800, compobject, zdict, "dictionary")}},
     {.name = "zlib._ZlibDecompressor",
      .members = {OWN_TYPE_SINCE(0x030d0800),
-                 VISITED_FROM(0x030d0800, ZlibDecompressor, zdict, "dictionary"),
+                 VISITED_FROM(0x030d0800, ZlibDecompressor, zdict,
+                              "dictionary"),
                  OWNED(ZlibDecompressor, unused_data, ".unused_data")}},
 
     /* _zoneinfo */
@@ -908,7 +909,7 @@ const struct known_type known_modules[] = {
      .members = {OWN_TYPE_SINCE(0x030c),
                  VISITED_FROM(0x030c, PyZoneInfo_ZoneInfo, key, ".key"),
                  OWNED(PyZoneInfo_ZoneInfo, file_repr, "file")}},
-    /* _zstd: a fix of how the collector frees what worker threads use, gh-160535
+/* _zstd: a fix of how the collector frees what worker threads use, gh-160535
      * (3.14.10, 3.15.2), has these visit their type, and the dictionary no more
      * what it has digested. */
 #define VISITS_TYPE_SINCE_FIX                                                  \

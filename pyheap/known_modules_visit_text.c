@@ -122,9 +122,9 @@ static bool find_expat_members(const struct layout *layout,
   if (words < FIRST_WORDS || words > WITH_PARENT || size % WORD)
     return false;
   /* The parent follows the parser of libexpat, which comes first. */
-  *ret = (struct expat_members){words == WITH_PARENT ? header + WORD
-                                                     : FACT_ABSENT,
-                                size - 2 * WORD, size - WORD};
+  *ret =
+      (struct expat_members){words == WITH_PARENT ? header + WORD : FACT_ABSENT,
+                             size - 2 * WORD, size - WORD};
   return true;
 }
 
@@ -182,8 +182,8 @@ void visit_pickle_data(struct visit *visit, const struct object *object) {
  * Unpickler_traverse; bpo-41422). */
 static enum pyheap_reference_kind memo_kind(const struct pyheap *heap) {
   uint32_t version = heap->info.hexversion;
-  bool visited = version >= 0x030c0100 ||
-                 (version >= 0x030b0700 && version < 0x030c0000);
+  bool visited =
+      version >= 0x030c0100 || (version >= 0x030b0700 && version < 0x030c0000);
   return visited ? PYHEAP_VISITED : PYHEAP_OWNED;
 }
 

@@ -22,8 +22,8 @@ struct type;
 /** One object, mapped. */
 struct object {
   uint64_t address;
-  const uint8_t *bytes;    /**< Its first byte. */
-  uint64_t available;      /**< Bytes that can be read from there on; at least
+  const uint8_t *bytes; /**< Its first byte. */
+  uint64_t available;   /**< Bytes that can be read from there on; at least
                                 the basic size of its type. */
   const struct type *type;
 };
@@ -110,9 +110,9 @@ static inline uint8_t object_byte(const struct object *object, int32_t offset) {
 
 enum member_kind {
   MEMBER_END,
-  MEMBER_VISITED, /**< A pointer that tp_traverse visits. */
-  MEMBER_OWNED,   /**< A strong reference that it does not visit. */
-  MEMBER_TYPE,    /**< tp_traverse visits Py_TYPE(self). */
+  MEMBER_VISITED,        /**< A pointer that tp_traverse visits. */
+  MEMBER_OWNED,          /**< A strong reference that it does not visit. */
+  MEMBER_TYPE,           /**< tp_traverse visits Py_TYPE(self). */
   MEMBER_TYPE_ELSEWHERE, /**< Another object reports the reference that this
                               one holds to its (heap) type. */
 };
@@ -127,41 +127,43 @@ struct member {
 };
 
 #define VISITED(structure, member_, name_)                                     \
-  {.kind = MEMBER_VISITED,                                                     \
-   .fact = FACT_##structure##__##member_,                                      \
-   .name = name_}
+  {                                                                            \
+    .kind = MEMBER_VISITED, .fact = FACT_##structure##__##member_,             \
+    .name = name_                                                              \
+  }
 #define VISITED_SINCE(version, structure, member_, name_)                      \
-  {.kind = MEMBER_VISITED,                                                     \
-   .fact = FACT_##structure##__##member_,                                      \
-   .since = version,                                                           \
-   .name = name_}
-#define VISITED_BEFORE(version, structure, member_, name_)                      \
-  {.kind = MEMBER_VISITED,                                                     \
-   .fact = FACT_##structure##__##member_,                                      \
-   .before = version,                                                          \
-   .name = name_}
+  {                                                                            \
+    .kind = MEMBER_VISITED, .fact = FACT_##structure##__##member_,             \
+    .since = version, .name = name_                                            \
+  }
+#define VISITED_BEFORE(version, structure, member_, name_)                     \
+  {                                                                            \
+    .kind = MEMBER_VISITED, .fact = FACT_##structure##__##member_,             \
+    .before = version, .name = name_                                           \
+  }
 #define VISITED_DURING(version, end, structure, member_, name_)                \
   {                                                                            \
     .kind = MEMBER_VISITED, .fact = FACT_##structure##__##member_,             \
     .since = version, .before = end, .name = name_                             \
   }
 #define OWNED(structure, member_, name_)                                       \
-  {.kind = MEMBER_OWNED,                                                       \
-   .fact = FACT_##structure##__##member_,                                      \
-   .name = name_}
+  { .kind = MEMBER_OWNED, .fact = FACT_##structure##__##member_, .name = name_ }
 #define OWNED_BEFORE(version, structure, member_, name_)                       \
-  {.kind = MEMBER_OWNED,                                                       \
-   .fact = FACT_##structure##__##member_,                                      \
-   .before = version,                                                          \
-   .name = name_}
+  {                                                                            \
+    .kind = MEMBER_OWNED, .fact = FACT_##structure##__##member_,               \
+    .before = version, .name = name_                                           \
+  }
 #define OWNED_DURING(version, end, structure, member_, name_)                  \
   {                                                                            \
     .kind = MEMBER_OWNED, .fact = FACT_##structure##__##member_,               \
     .since = version, .before = end, .name = name_                             \
   }
-#define OWN_TYPE {.kind = MEMBER_TYPE}
-#define OWN_TYPE_SINCE(version) {.kind = MEMBER_TYPE, .since = version}
-#define TYPE_ELSEWHERE {.kind = MEMBER_TYPE_ELSEWHERE}
+#define OWN_TYPE                                                               \
+  { .kind = MEMBER_TYPE }
+#define OWN_TYPE_SINCE(version)                                                \
+  { .kind = MEMBER_TYPE, .since = version }
+#define TYPE_ELSEWHERE                                                         \
+  { .kind = MEMBER_TYPE_ELSEWHERE }
 
 /** Whether the target is of VERSION, written as in a row, or a later one. */
 bool version_reached(const struct pyheap *heap, uint32_t version);
@@ -177,12 +179,32 @@ enum object_kind {
   KIND_OTHER,
   KIND_OBJECT, /**< The row of `object` itself: no member. */
   KIND_TYPE,
-  KIND_NONE, KIND_BOOL, KIND_INT, KIND_FLOAT, KIND_COMPLEX,
-  KIND_STR, KIND_BYTES, KIND_BYTEARRAY,
-  KIND_LIST, KIND_TUPLE, KIND_DICT, KIND_SET,
-  KIND_FUNCTION, KIND_BUILTIN, KIND_METHOD, KIND_CODE, KIND_MODULE,
-  KIND_FRAME, KIND_GENERATOR, KIND_CELL, KIND_DESCRIPTOR, KIND_EXCEPTION,
-  KIND_DEQUE, KIND_WEAKREF, KIND_RANGE, KIND_NDARRAY,
+  KIND_NONE,
+  KIND_BOOL,
+  KIND_INT,
+  KIND_FLOAT,
+  KIND_COMPLEX,
+  KIND_STR,
+  KIND_BYTES,
+  KIND_BYTEARRAY,
+  KIND_LIST,
+  KIND_TUPLE,
+  KIND_DICT,
+  KIND_SET,
+  KIND_FUNCTION,
+  KIND_BUILTIN,
+  KIND_METHOD,
+  KIND_CODE,
+  KIND_MODULE,
+  KIND_FRAME,
+  KIND_GENERATOR,
+  KIND_CELL,
+  KIND_DESCRIPTOR,
+  KIND_EXCEPTION,
+  KIND_DEQUE,
+  KIND_WEAKREF,
+  KIND_RANGE,
+  KIND_NDARRAY,
 };
 
 struct known_type {
@@ -207,7 +229,7 @@ extern const struct known_type known_modules[];
 struct known_module_state {
   const char *name; /**< The m_name of its definition: "_functools". */
   uint16_t size;    /**< The fact that must equal its definition's m_size. */
-  bool grew;        /**< … or be more: some micro versions lack the last members. */
+  bool grew; /**< … or be more: some micro versions lack the last members. */
   struct member members[32];
   /** Visits what the members cannot say, after them; STATE is mapped whole.
    * May be NULL. */

@@ -43,20 +43,29 @@
       VISITED_SINCE(0x030e0100, structure, name, ".__name__")
 
 #define CONTEXT(name_)                                                         \
-  {.name = name_,                                                              \
-   .members = {VISITED(PyContext, ctx_prev, "previous context"),               \
-               VISITED(PyContext, ctx_vars, "variables")}}
+  {                                                                            \
+    .name = name_, .members = {                                                \
+      VISITED(PyContext, ctx_prev, "previous context"),                        \
+      VISITED(PyContext, ctx_vars, "variables")                                \
+    }                                                                          \
+  }
 
 #define CONTEXT_VARIABLE(name_)                                                \
-  {.name = name_,                                                              \
-   .members = {VISITED(PyContextVar, var_name, ".name"),                       \
-               VISITED(PyContextVar, var_default, "default")}}
+  {                                                                            \
+    .name = name_, .members = {                                                \
+      VISITED(PyContextVar, var_name, ".name"),                                \
+      VISITED(PyContextVar, var_default, "default")                            \
+    }                                                                          \
+  }
 
 #define CONTEXT_TOKEN(name_)                                                   \
-  {.name = name_,                                                              \
-   .members = {VISITED(PyContextToken, tok_ctx, "context"),                    \
-               VISITED(PyContextToken, tok_var, ".var"),                       \
-               VISITED(PyContextToken, tok_oldval, ".old_value")}}
+  {                                                                            \
+    .name = name_, .members = {                                                \
+      VISITED(PyContextToken, tok_ctx, "context"),                             \
+      VISITED(PyContextToken, tok_var, ".var"),                                \
+      VISITED(PyContextToken, tok_oldval, ".old_value")                        \
+    }                                                                          \
+  }
 
 #define UNICODE_ERROR_MEMBERS                                                  \
   VISITED(PyUnicodeErrorObject, encoding, ".encoding"),                        \
@@ -64,23 +73,32 @@
       VISITED(PyUnicodeErrorObject, reason, ".reason"), EXCEPTION_MEMBERS
 
 #define DICT_ITERATOR(name_)                                                   \
-  {.name = name_,                                                              \
-   .members = {VISITED(dictiterobject, di_dict, "dict"),                       \
-               VISITED(dictiterobject, di_result, "result")}}
+  {                                                                            \
+    .name = name_, .members = {                                                \
+      VISITED(dictiterobject, di_dict, "dict"),                                \
+      VISITED(dictiterobject, di_result, "result")                             \
+    }                                                                          \
+  }
 
 #define DICT_VIEW(name_)                                                       \
-  {.name = name_, .members = {VISITED(_PyDictViewObject, dv_dict, "dict")}}
+  {                                                                            \
+    .name = name_, .members = { VISITED(_PyDictViewObject, dv_dict, "dict") }  \
+  }
 
 #define HAMT_ITERATOR(name_)                                                   \
-  {.name = name_, .members = {VISITED(PyHamtIterator, hi_obj, "hamt")}}
+  {                                                                            \
+    .name = name_, .members = { VISITED(PyHamtIterator, hi_obj, "hamt") }      \
+  }
 
 #define WEAKREF(name_)                                                         \
-  {.name = name_,                                                              \
-   .kind = KIND_WEAKREF,                                                       \
-   .members = {VISITED(PyWeakReference, wr_callback, ".__callback__")}}
+  {                                                                            \
+    .name = name_, .kind = KIND_WEAKREF, .members = {                          \
+      VISITED(PyWeakReference, wr_callback, ".__callback__")                   \
+    }                                                                          \
+  }
 
 #define STRUCTSEQ(name_)                                                       \
-  {.name = name_, .kind = KIND_TUPLE, .visit = visit_structseq}
+  { .name = name_, .kind = KIND_TUPLE, .visit = visit_structseq }
 
 const struct known_type known_types[] = {
     /* Singletons, numbers, strings */
@@ -104,10 +122,7 @@ const struct known_type known_types[] = {
      .kind = KIND_DICT,
      .visit = visit_odict,
      .size = odict_size},
-    {.name = "dict",
-     .kind = KIND_DICT,
-     .visit = visit_dict,
-     .size = dict_size},
+    {.name = "dict", .kind = KIND_DICT, .visit = visit_dict, .size = dict_size},
     {.name = "frozendict",
      .kind = KIND_DICT,
      .visit = visit_dict,
@@ -116,10 +131,7 @@ const struct known_type known_types[] = {
      .kind = KIND_SET,
      .visit = visit_set,
      .size = set_size},
-    {.name = "list",
-     .kind = KIND_LIST,
-     .visit = visit_list,
-     .size = list_size},
+    {.name = "list", .kind = KIND_LIST, .visit = visit_list, .size = list_size},
     {.name = "range",
      .kind = KIND_RANGE,
      .members = {OWNED(rangeobject, start, ".start"),
@@ -194,8 +206,7 @@ const struct known_type known_types[] = {
     {.name = "positions_iterator",
      .members = {OWNED(positionsiterator, pi_code, "code")}},
     {.name = "range_iterator"},
-    {.name = "reversed",
-     .members = {VISITED(reversedobject, seq, "sequence")}},
+    {.name = "reversed", .members = {VISITED(reversedobject, seq, "sequence")}},
     {.name = "set_iterator",
      .members = {VISITED(setiterobject, si_set, "set")}},
     {.name = "str_ascii_iterator",
@@ -258,8 +269,7 @@ const struct known_type known_types[] = {
                  VISITED(PyFunctionObject, func_annotations,
                          ".__annotations__"),
                  VISITED(PyFunctionObject, func_annotate, ".__annotate__"),
-                 VISITED(PyFunctionObject, func_typeparams,
-                         ".__type_params__"),
+                 VISITED(PyFunctionObject, func_typeparams, ".__type_params__"),
                  VISITED(PyFunctionObject, func_qualname, ".__qualname__")}},
     {.name = "instancemethod",
      .members = {VISITED(PyInstanceMethodObject, func, ".__func__")}},
@@ -277,10 +287,7 @@ const struct known_type known_types[] = {
      .members = {VISITED(superobject, obj, ".__self__"),
                  VISITED(superobject, type, ".__thisclass__"),
                  VISITED(superobject, obj_type, ".__self_class__")}},
-    {.name = "type",
-     .kind = KIND_TYPE,
-     .visit = visit_type,
-     .size = type_size},
+    {.name = "type", .kind = KIND_TYPE, .visit = visit_type, .size = type_size},
 
     /* Descriptors */
     {.name = "classmethod_descriptor",
@@ -371,8 +378,7 @@ const struct known_type known_types[] = {
                  EXCEPTION_MEMBERS}},
     {.name = "NameError",
      .kind = KIND_EXCEPTION,
-     .members = {VISITED(PyNameErrorObject, name, ".name"),
-                 EXCEPTION_MEMBERS}},
+     .members = {VISITED(PyNameErrorObject, name, ".name"), EXCEPTION_MEMBERS}},
     {.name = "OSError",
      .kind = KIND_EXCEPTION,
      .members = {VISITED(PyOSErrorObject, myerrno, ".errno"),
@@ -485,8 +491,7 @@ const struct known_type known_types[] = {
                  VISITED(gaobject, parameters, ".__parameters__")}},
     {.name = "types.SimpleNamespace",
      .members = {VISITED(_PyNamespaceObject, ns_dict, ".__dict__")}},
-    {.name = "types.UnionType",
-     .members = {UNION_MEMBERS}},
+    {.name = "types.UnionType", .members = {UNION_MEMBERS}},
 
     /* Type parameters.  Their name counts among what is visited since 3.14. */
     {.name = "NoDefaultType"},

@@ -14,9 +14,9 @@ struct pyheap;
 
 /** Addresses at which a runtime may be. */
 struct lost_runtimes {
-  uint64_t *described;  /**< Of what begins as _PyRuntime does from 3.13 on. */
+  uint64_t *described; /**< Of what begins as _PyRuntime does from 3.13 on. */
   size_t described_count;
-  uint64_t *lists;      /**< Of what may be runtime.interpreters.head of 3.8 to
+  uint64_t *lists; /**< Of what may be runtime.interpreters.head of 3.8 to
                              3.12. */
   size_t list_count;
 };
@@ -33,13 +33,13 @@ void lost_runtimes_deinit(struct lost_runtimes *runtimes);
 struct lost_name {
   uint64_t address; /**< Of the type. */
   char *name;
-  int rank;         /**< Of several, the one of the highest rank is taken. */
+  int rank; /**< Of several, the one of the highest rank is taken. */
 };
 
 struct lost_names {
   struct lost_name *list; /**< By address. */
   size_t count, capacity;
-  bool wanted;            /**< Names are missing. */
+  bool wanted; /**< Names are missing. */
 };
 
 void lost_names_deinit(struct lost_names *names);

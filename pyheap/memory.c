@@ -83,8 +83,8 @@ struct pyheap_error *memory_add(struct memory *memory, uint64_t start,
   if (start >= end)
     return NULL;
   if (memory->range_count >= MEMORY_MAX_RANGES)
-    return error_create(PYHEAP_ERROR_LIMIT, start,
-                        "more than %d memory ranges", MEMORY_MAX_RANGES);
+    return error_create(PYHEAP_ERROR_LIMIT, start, "more than %d memory ranges",
+                        MEMORY_MAX_RANGES);
   if (!grow(&memory->ranges, memory->range_count, sizeof *memory->ranges))
     return &error_no_memory;
   memory->ranges[memory->range_count++] = (struct memory_range){
@@ -121,7 +121,9 @@ struct pyheap_error *
 memory_add_stack(struct memory *memory, pid_t thread,
                  const struct user_regs_struct *registers) {
   /* Below the pointer, a function that calls no other has its variables. */
-  enum { RED_ZONE = 128 };
+  enum {
+    RED_ZONE = 128
+  };
   const struct user_regs_struct *r = registers;
 
   if (!grow(&memory->stacks, memory->stack_count, sizeof *memory->stacks))
@@ -158,8 +160,7 @@ struct pyheap_error *memory_note(struct memory *memory, const char *format,
     return &error_no_memory;
   va_list arguments;
   va_start(arguments, format);
-  int length =
-      vasprintf(&memory->notes[memory->note_count], format, arguments);
+  int length = vasprintf(&memory->notes[memory->note_count], format, arguments);
   va_end(arguments);
   if (length < 0)
     return &error_no_memory;

@@ -20,7 +20,8 @@ enum memory_flags {
   MEMORY_EXECUTABLE = 2,
   MEMORY_FILE = 4,    /**< Mapped from a file (also when privately changed). */
   MEMORY_OBJECTS = 8, /**< Objects may live here: no code, bytes at hand. */
-  MEMORY_FROM_FILE = 16, /**< The bytes are those of a file, not the target's. */
+  MEMORY_FROM_FILE =
+      16, /**< The bytes are those of a file, not the target's. */
 };
 
 struct memory_range {
@@ -30,17 +31,17 @@ struct memory_range {
                              .data and .bss. */
   const uint8_t *bytes; /**< NULL: mapped in the target, not to be had here. */
   uint32_t flags;
-  uint64_t bit;         /**< How many granules come before it, see below. */
+  uint64_t bit; /**< How many granules come before it, see below. */
 };
 
 /** A file mapped in the target, as NT_FILE or /proc/PID/maps tells. */
 struct memory_file {
   uint64_t start, end;
-  uint64_t offset;    /**< Of START in the file, bytes. */
-  const char *path;   /**< As the target names it. */
-  const char *local;  /**< Where it was found on this machine, or NULL. */
-  bool checked;       /**< Its build-id is that of the target's copy. */
-  bool mismatch;      /**< Its build-id is not. */
+  uint64_t offset;   /**< Of START in the file, bytes. */
+  const char *path;  /**< As the target names it. */
+  const char *local; /**< Where it was found on this machine, or NULL. */
+  bool checked;      /**< Its build-id is that of the target's copy. */
+  bool mismatch;     /**< Its build-id is not. */
 };
 
 enum {
@@ -51,8 +52,8 @@ enum {
 
 /** What a thread of the target was at: its registers and its C stack. */
 struct memory_stack {
-  pid_t thread;        /**< The kernel's id. */
-  uint64_t start, end; /**< The part of its stack that is in use. */
+  pid_t thread;           /**< The kernel's id. */
+  uint64_t start, end;    /**< The part of its stack that is in use. */
   uint64_t registers[15]; /**< All that may hold a pointer but the stack's. */
 };
 
@@ -70,28 +71,28 @@ struct memory {
    * programs and libraries. */
   struct memory_static {
     uint64_t start, end;
-    size_t file;          /**< Index in files[]. */
-  } *statics;
+    size_t file; /**< Index in files[]. */
+  } * statics;
   size_t static_count;
 
   /** Of a core file: a sum of its size, time, program headers and notes, which
    * hold the threads' registers.  0 for what is no file. */
   uint64_t identity;
-  uint64_t entry;          /**< AT_ENTRY, 0 when unknown. */
-  uint64_t random;         /**< AT_RANDOM, 0 when unknown. */
+  uint64_t entry;  /**< AT_ENTRY, 0 when unknown. */
+  uint64_t random; /**< AT_RANDOM, 0 when unknown. */
   pid_t pid;
-  pid_t *threads;          /**< Kernel ids of the threads. */
+  pid_t *threads; /**< Kernel ids of the threads. */
   size_t thread_count;
   struct memory_stack *stacks; /**< Of the threads of which the target tells. */
   size_t stack_count;
-  const char *exe;         /**< The program's path on this machine, or NULL. */
-  char **notes;            /**< Lines to tell the user. */
+  const char *exe; /**< The program's path on this machine, or NULL. */
+  char **notes;    /**< Lines to tell the user. */
   size_t note_count;
-  size_t damage_count;     /**< The first so many tell what the core lacks. */
+  size_t damage_count; /**< The first so many tell what the core lacks. */
 
   /* Private. */
   uint32_t *chunks[2048];
-  void **mappings;         /**< What to munmap: address, length pairs. */
+  void **mappings; /**< What to munmap: address, length pairs. */
   size_t *mapping_lengths;
   size_t mapping_count;
 };
@@ -161,9 +162,9 @@ static inline const uint8_t *memory_at(const struct memory *memory,
 }
 
 /** Bytes that can be read in one piece from ADDRESS on. */
-static inline const uint8_t *
-memory_available(const struct memory *memory, uint64_t address,
-                 uint64_t *available) {
+static inline const uint8_t *memory_available(const struct memory *memory,
+                                              uint64_t address,
+                                              uint64_t *available) {
   const struct memory_range *range = memory_range_at(memory, address);
   if (!range || !range->bytes)
     return NULL;
@@ -224,9 +225,8 @@ struct pyheap_error *memory_own_mapping(struct memory *memory, void *address,
                                         size_t length);
 struct user_regs_struct;
 /** Notes the registers of a thread, and that its stack begins where they say. */
-struct pyheap_error *
-memory_add_stack(struct memory *memory, pid_t thread,
-                 const struct user_regs_struct *registers);
+struct pyheap_error *memory_add_stack(struct memory *memory, pid_t thread,
+                                      const struct user_regs_struct *registers);
 struct pyheap_error *memory_note(struct memory *memory, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 /** Sorts, merges and indexes the ranges.  Once, after the last memory_add(). */

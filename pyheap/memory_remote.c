@@ -8,7 +8,10 @@
 #include "error.h"
 #include "memory.h"
 
-enum { REMOTE_BLOCK = 1 << 20, REMOTE_PAGE = 4096 };
+enum {
+  REMOTE_BLOCK = 1 << 20,
+  REMOTE_PAGE = 4096
+};
 
 struct remote {
   struct memory *memory;
@@ -128,7 +131,9 @@ static bool is_filled(const struct memory *memory,
 
 /** Big files mapped for reading, whose contents are not here, are no heap. */
 static bool is_small(const struct pyheap_region *region) {
-  enum { LARGEST_PROGRAM = 1 << 28 };
+  enum {
+    LARGEST_PROGRAM = 1 << 28
+  };
   return region->end - region->start <= LARGEST_PROGRAM;
 }
 

@@ -15,18 +15,18 @@ static const uint64_t SLICE = 64ull << 10;   /**< MI_SEGMENT_SLICE_SIZE */
 static const uint32_t HUGE = 0x80000000;     /**< MI_HUGE_BLOCK_SIZE */
 
 enum {
-  MAX_SLICES = 512,   /**< MI_SLICES_PER_SEGMENT */
+  MAX_SLICES = 512, /**< MI_SLICES_PER_SEGMENT */
   MAX_INFO_SLICES = 16,
-  TAG_MEM = 0,        /**< _Py_MIMALLOC_HEAP_MEM: no objects. */
+  TAG_MEM = 0, /**< _Py_MIMALLOC_HEAP_MEM: no objects. */
 };
 
 struct page {
   uint64_t address; /**< Of the mi_page_t, which is also the end of a list. */
   const uint8_t *bytes;
-  uint64_t start;      /**< Address of its first block. */
+  uint64_t start; /**< Address of its first block. */
   uint64_t block_size;
-  uint64_t capacity;   /**< How many blocks it has. */
-  unsigned tag;        /**< _Py_MIMALLOC_HEAP_… */
+  uint64_t capacity; /**< How many blocks it has. */
+  unsigned tag;      /**< _Py_MIMALLOC_HEAP_… */
 };
 
 #define PAGE(heap, member) OFFSET((heap)->layout, mi_page, member)

@@ -97,8 +97,8 @@ static void say_static(struct words *words, const struct pyheap *heap,
     const char *symbol = NULL;
     if (heap->symbols && heap->symbols_path == file->local)
       symbol = symbols_name_at(
-          heap->symbols,
-          address - file->start + symbols_base(heap->symbols), &offset);
+          heap->symbols, address - file->start + symbols_base(heap->symbols),
+          &offset);
     /* A stripped file has but its exported symbols: what lies behind one is
      * another variable. */
     const uint8_t *word = heap_memory(heap, address, 8);

@@ -64,7 +64,9 @@ bool object_load(const struct pyheap *heap, uint64_t address,
 }
 
 /** More references than an object has that nothing else is known to refer to. */
-enum { FEW = 1 << 20 };
+enum {
+  FEW = 1 << 20
+};
 
 /** Whether the bytes before the local count of an object of a free-threaded
  * build make sense: its flags of 3.14, of which four are in use, and its lock of
@@ -80,7 +82,9 @@ static bool may_be_split(const struct pyheap *heap, uint64_t address) {
  * else is known to refer to: a small number, or the one that immortal objects
  * have. */
 static bool may_be_refcount(const struct pyheap *heap, uint64_t address) {
-  enum { IMMORTAL_3_11 = 999999999 };
+  enum {
+    IMMORTAL_3_11 = 999999999
+  };
   int64_t count = heap_refcount(heap, address);
   if (heap->layout->free_threaded && !may_be_split(heap, address))
     return false;
@@ -98,8 +102,7 @@ static bool may_be_refcount(const struct pyheap *heap, uint64_t address) {
   if (heap->layout->version < 0x030c) {
     /* The static objects of 3.11, which begin with a number that elsewhere may
      * be an address. */
-    const struct memory_range *range =
-        memory_range_at(&heap->memory, address);
+    const struct memory_range *range = memory_range_at(&heap->memory, address);
     return heap->layout->version == 0x030b && range &&
            (range->flags & MEMORY_FILE) && count > IMMORTAL_3_11 - FEW &&
            count < IMMORTAL_3_11 + FEW;
@@ -111,8 +114,7 @@ static bool may_be_refcount(const struct pyheap *heap, uint64_t address) {
 /** Whether ADDRESS is in a C variable of the program or its libraries, other
  * than the runtime itself. */
 static bool is_in_variable(const struct pyheap *heap, uint64_t address) {
-  if (address - heap->runtime <
-      (uint64_t)SIZEOF(heap->layout, pyruntimestate))
+  if (address - heap->runtime < (uint64_t)SIZEOF(heap->layout, pyruntimestate))
     return false;
   for (size_t i = 0; i < heap->memory.static_count; i++) {
     const struct memory_static *area = &heap->memory.statics[i];
@@ -125,7 +127,10 @@ static bool is_in_variable(const struct pyheap *heap, uint64_t address) {
 /** Whether its neighbours on the collector's list know the object.  While it
  * collects, _gc_prev is no pointer (pycore_gc.h, _PyGC_PREV_MASK_COLLECTING). */
 static bool is_linked(const struct pyheap *heap, const struct object *object) {
-  enum { COLLECTING = 2, POINTER = ~3 };
+  enum {
+    COLLECTING = 2,
+    POINTER = ~3
+  };
   const struct layout *layout = heap->layout;
   uint64_t head = object->address - (uint64_t)SIZEOF(layout, PyGC_Head);
   uint64_t previous =
@@ -156,15 +161,13 @@ static bool is_whole(const struct pyheap *heap, const struct object *object) {
 bool heap_is_object(const struct pyheap *heap, uint64_t address) {
   struct object object;
   const char *why;
-  const struct memory_range *range =
-      memory_range_at(&heap->memory, address);
+  const struct memory_range *range = memory_range_at(&heap->memory, address);
   if (address % MEMORY_GRANULE || !range || !(range->flags & MEMORY_OBJECTS))
     return false;
   if (heap_is_marked(heap, address))
     return true;
   if (!may_be_refcount(heap, address) ||
-      !object_load(heap, address, &object, &why) ||
-      !is_whole(heap, &object))
+      !object_load(heap, address, &object, &why) || !is_whole(heap, &object))
     return false;
   /* Objects that the collector knows are not made in C variables, but for those
    * of frozen modules, which are immortal; what else looks like one there is a
@@ -313,8 +316,8 @@ bool object_measure(const struct pyheap *heap, const struct object *object,
   const struct known_type *known = object->type->known_size;
   uint64_t bytes = known ? known->size(heap, object) : variable_size(object);
   bool plausible = is_plausible(heap, object, bytes);
-  *size = (plausible ? bytes : object->type->basicsize) +
-          preheader(heap, object);
+  *size =
+      (plausible ? bytes : object->type->basicsize) + preheader(heap, object);
   return plausible;
 }
 
@@ -398,8 +401,7 @@ void visit_reference(struct visit *visit, uint64_t target,
     return;
   if (visit->demote && kind == PYHEAP_VISITED)
     kind = PYHEAP_OWNED;
-  if (visit->count ==
-      sizeof visit->references / sizeof *visit->references) {
+  if (visit->count == sizeof visit->references / sizeof *visit->references) {
     visit->flush(visit);
     visit->count = 0;
   }
@@ -444,8 +446,7 @@ void visit_array(struct visit *visit, uint64_t address, uint64_t count,
     return;
   }
   for (uint64_t i = 0; i < count && !visit->stop; i++)
-    visit_reference(visit, load_u64(items + 8 * i), kind, PYHEAP_NAME_INDEX,
-                    i);
+    visit_reference(visit, load_u64(items + 8 * i), kind, PYHEAP_NAME_INDEX, i);
 }
 
 void visit_counted(struct visit *visit, bool counted) {
@@ -517,7 +518,9 @@ static void visit_members(struct visit *visit, const struct object *object,
  * when an object is there, and when it leads to a block of memory, what that has
  * of the kind, and the frames of one stack. */
 static void scan_word(struct visit *visit, uint64_t word, uint64_t at) {
-  enum { MAX_BLOCK = 1 << 20 };
+  enum {
+    MAX_BLOCK = 1 << 20
+  };
   const struct pyheap *heap = visit->heap;
 
   if (heap_is_object(heap, word)) {

@@ -29,18 +29,18 @@
 /* Errors ------------------------------------------------------------------ */
 
 enum pyheap_error_code {
-  PYHEAP_ERROR_NO_MEMORY,   /**< This process ran out of memory. */
-  PYHEAP_ERROR_OS,          /**< A system call failed; the message names it. */
-  PYHEAP_ERROR_NOT_CORE,    /**< The file is no ELF core file. */
-  PYHEAP_ERROR_FOREIGN,     /**< Another architecture or byte order. */
-  PYHEAP_ERROR_MISMATCH,    /**< The executable is not the one of the core. */
-  PYHEAP_ERROR_NOT_PYTHON,  /**< No CPython runtime in the target. */
-  PYHEAP_ERROR_VERSION,     /**< A CPython version that is not supported. */
-  PYHEAP_ERROR_FAULT,       /**< Memory that was not saved or not mapped. */
-  PYHEAP_ERROR_BAD_DATA,    /**< The target's memory contradicts itself. */
-  PYHEAP_ERROR_NO_OBJECT,   /**< An address at which no object starts. */
-  PYHEAP_ERROR_LIMIT,       /**< A named limit was reached. */
-  PYHEAP_ERROR_CANCELED,    /**< The caller asked to stop. */
+  PYHEAP_ERROR_NO_MEMORY,    /**< This process ran out of memory. */
+  PYHEAP_ERROR_OS,           /**< A system call failed; the message names it. */
+  PYHEAP_ERROR_NOT_CORE,     /**< The file is no ELF core file. */
+  PYHEAP_ERROR_FOREIGN,      /**< Another architecture or byte order. */
+  PYHEAP_ERROR_MISMATCH,     /**< The executable is not the one of the core. */
+  PYHEAP_ERROR_NOT_PYTHON,   /**< No CPython runtime in the target. */
+  PYHEAP_ERROR_VERSION,      /**< A CPython version that is not supported. */
+  PYHEAP_ERROR_FAULT,        /**< Memory that was not saved or not mapped. */
+  PYHEAP_ERROR_BAD_DATA,     /**< The target's memory contradicts itself. */
+  PYHEAP_ERROR_NO_OBJECT,    /**< An address at which no object starts. */
+  PYHEAP_ERROR_LIMIT,        /**< A named limit was reached. */
+  PYHEAP_ERROR_CANCELED,     /**< The caller asked to stop. */
   PYHEAP_ERROR_NOT_SNAPSHOT, /**< The file is no snapshot that can be read. */
 };
 
@@ -76,7 +76,7 @@ struct pyheap_progress {
 
 /** One file mapped in the target, as a debugger resolved it. */
 struct pyheap_file {
-  const char *path;   /**< Where to find it on this machine. */
+  const char *path;    /**< Where to find it on this machine. */
   uint64_t text_start; /**< Address of its first mapped byte, or of .text. */
 };
 
@@ -92,8 +92,8 @@ enum pyheap_region_source {
 /** One mapping of the target, as a debugger lists them. */
 struct pyheap_region {
   uint64_t start, end;
-  uint64_t offset;     /**< Of START in the file, bytes. */
-  const char *path;    /**< The mapped file as the target names it, or NULL. */
+  uint64_t offset;  /**< Of START in the file, bytes. */
+  const char *path; /**< The mapped file as the target names it, or NULL. */
   bool writable;
   enum pyheap_region_source source;
 };
@@ -108,12 +108,12 @@ struct pyheap_thread {
 /** What to read: a core file, else a process, else (or where this process may
  * not read these) the regions, through the reader. */
 struct pyheap_target {
-  const char *core;  /**< Path of a core file, or NULL. */
-  const char *exe;   /**< Path of the executable, or NULL: the core names it. */
+  const char *core; /**< Path of a core file, or NULL. */
+  const char *exe;  /**< Path of the executable, or NULL: the core names it. */
   const char *sysroot; /**< Folder below which the files that a core names are
                             looked for, or NULL: where it names them. */
-  pid_t pid;         /**< A live process, or 0. */
-  bool stopped;      /**< The process is stopped already (by a debugger). */
+  pid_t pid;           /**< A live process, or 0. */
+  bool stopped;        /**< The process is stopped already (by a debugger). */
   const struct pyheap_reader *reader;     /**< Or NULL. */
   const struct pyheap_progress *progress; /**< Or NULL. */
   const struct pyheap_file *files;        /**< What a debugger resolved. */
@@ -123,9 +123,9 @@ struct pyheap_target {
   const struct pyheap_thread *stopped_threads; /**< With regions: those of the
                                                     target. */
   size_t stopped_thread_count;
-  uint64_t entry; /**< With regions: where the program starts, 0: unknown. */
-  uint64_t random; /**< With regions: AT_RANDOM of the program, 0: unknown. */
-  unsigned threads;  /**< 0: as many as there are processors. */
+  uint64_t entry;   /**< With regions: where the program starts, 0: unknown. */
+  uint64_t random;  /**< With regions: AT_RANDOM of the program, 0: unknown. */
+  unsigned threads; /**< 0: as many as there are processors. */
 };
 
 struct pyheap;
@@ -146,14 +146,12 @@ bool pyheap_is_current(const struct pyheap *heap);
 
 /** Finds every object (idempotent).  Everything below needs it, but
  * pyheap_info(). */
-PYHEAP_MUST_CHECK struct pyheap_error *
-pyheap_find_objects(struct pyheap *heap);
+PYHEAP_MUST_CHECK struct pyheap_error *pyheap_find_objects(struct pyheap *heap);
 /** Finds the orphans (idempotent): objects in blocks that the small-object
  * allocator holds as in use and that nothing was found to lead to, and what only
  * these lead to.  They become nodes, so the numbers of all nodes change and the
  * index of references must be built again. */
-PYHEAP_MUST_CHECK struct pyheap_error *
-pyheap_find_orphans(struct pyheap *heap);
+PYHEAP_MUST_CHECK struct pyheap_error *pyheap_find_orphans(struct pyheap *heap);
 /** Builds the index of references in both directions (idempotent). */
 PYHEAP_MUST_CHECK struct pyheap_error *
 pyheap_index_references(struct pyheap *heap);
@@ -180,32 +178,33 @@ uint64_t pyheap_identity(const struct pyheap *heap);
 
 /** Something that could not be read or understood, counted by kind. */
 struct pyheap_problem {
-  const char *what;   /**< Such as "type pointer that is no type". */
-  uint64_t address;   /**< Where it was first seen. */
+  const char *what; /**< Such as "type pointer that is no type". */
+  uint64_t address; /**< Where it was first seen. */
   uint64_t count;
 };
 
 struct pyheap_info {
-  uint32_t hexversion;     /**< As sys.hexversion, 0x030b02f0 for 3.11.2. */
-  char version[24];        /**< "3.11.2" */
-  bool debug;              /**< A --with-pydebug build. */
+  uint32_t hexversion; /**< As sys.hexversion, 0x030b02f0 for 3.11.2. */
+  char version[24];    /**< "3.11.2" */
+  bool debug;          /**< A --with-pydebug build. */
   bool free_threaded;
-  const char *recognised;  /**< How the runtime was found, in words. */
-  const char *source;      /**< "core file PATH", "process 123", … */
-  const char *exe;         /**< The file that holds the runtime, or NULL: where
+  const char *recognised; /**< How the runtime was found, in words. */
+  const char *source;     /**< "core file PATH", "process 123", … */
+  const char *exe;        /**< The file that holds the runtime, or NULL: where
                                 it is read, for a process as that names it. */
-  uint64_t runtime;        /**< Address of _PyRuntime. */
+  uint64_t runtime;       /**< Address of _PyRuntime. */
   uint32_t interpreters, threads, frames;
-  bool incomplete;         /**< Memory is missing or damaged: answers may leave
+  bool incomplete;        /**< Memory is missing or damaged: answers may leave
                                 something out.  notes and problems say what. */
-  uint64_t memory_bytes;   /**< Bytes of the target that can be read. */
-  uint64_t missing_bytes;  /**< Bytes mapped in the target that cannot. */
-  const char *const *notes; /**< Lines about files that are missing or differ. */
+  uint64_t memory_bytes;  /**< Bytes of the target that can be read. */
+  uint64_t missing_bytes; /**< Bytes mapped in the target that cannot. */
+  const char *const
+      *notes; /**< Lines about files that are missing or differ. */
   size_t note_count;
   const struct pyheap_problem *problems;
   size_t problem_count;
-  bool collecting;         /**< The collector was at work. */
-  bool index_loaded;       /**< pyheap_load_index() did. */
+  bool collecting;          /**< The collector was at work. */
+  bool index_loaded;        /**< pyheap_load_index() did. */
   uint32_t collector_lists; /**< Lists of its own that were found then. */
   /* From here on 0 before pyheap_find_objects(). */
   uint64_t tracked, reachable, roots;
@@ -219,10 +218,10 @@ struct pyheap_info {
   uint64_t visited_references, owned_references, probable_references;
   uint64_t refuted_references; /**< Looked probable, but the count of what they
                                     refer to has no room for them. */
-  uint64_t refcount_exact;  /**< Objects whose ob_refcnt is explained. */
-  uint64_t refcount_guessed; /**< … of these, by probable references too. */
-  uint64_t refcount_high;   /**< … that have more than references were found. */
-  uint64_t refcount_low;    /**< … that have fewer. */
+  uint64_t refcount_exact;     /**< Objects whose ob_refcnt is explained. */
+  uint64_t refcount_guessed;   /**< … of these, by probable references too. */
+  uint64_t refcount_high; /**< … that have more than references were found. */
+  uint64_t refcount_low;  /**< … that have fewer. */
 };
 
 /** Valid until the next call that takes the heap. */
@@ -251,11 +250,11 @@ bool pyheap_extent(const struct pyheap *heap, pyheap_node object,
 bool pyheap_is_root(const struct pyheap *heap, pyheap_node node);
 
 enum pyheap_root_kind {
-  PYHEAP_ROOT_RUNTIME,     /**< Static objects and what C variables hold. */
+  PYHEAP_ROOT_RUNTIME, /**< Static objects and what C variables hold. */
   PYHEAP_ROOT_INTERPRETER,
   PYHEAP_ROOT_THREAD,
-  PYHEAP_ROOT_FRAME,       /**< A running Python function. */
-  PYHEAP_ROOT_STACK,       /**< A thread's C functions; address: of its stack. */
+  PYHEAP_ROOT_FRAME, /**< A running Python function. */
+  PYHEAP_ROOT_STACK, /**< A thread's C functions; address: of its stack. */
 };
 enum pyheap_root_kind pyheap_root_kind(const struct pyheap *heap,
                                        pyheap_node root);
@@ -348,9 +347,9 @@ int64_t pyheap_length(const struct pyheap *heap, pyheap_node object);
  * attributes, "" where there is none to show.
  * @param[out] ret Printable UTF-8, without control characters; free() it.
  */
-PYHEAP_MUST_CHECK struct pyheap_error *
-pyheap_value(const struct pyheap *heap, pyheap_node node, size_t limit,
-             char **ret);
+PYHEAP_MUST_CHECK struct pyheap_error *pyheap_value(const struct pyheap *heap,
+                                                    pyheap_node node,
+                                                    size_t limit, char **ret);
 /** Whether that value is made of the object's attributes. */
 bool pyheap_value_is_attributes(const struct pyheap *heap, pyheap_node node);
 
@@ -361,12 +360,13 @@ struct pyheap_type {
   /** Module and qualified name; builtins bare.  UTF-8 from the target, may
    * hold control characters: escape it. */
   const char *name;
-  uint32_t module_length; /**< Bytes of `name` that are the module's, without the
+  uint32_t
+      module_length;   /**< Bytes of `name` that are the module's, without the
                                dot behind it; 0: builtins. */
-  uint32_t base;      /**< Index of tp_base, or UINT32_MAX. */
+  uint32_t base;       /**< Index of tp_base, or UINT32_MAX. */
   const uint32_t *mro; /**< Indexes of __mro__ (itself first). */
   uint32_t mro_count;
-  bool layout_known;  /**< false: references of instances may be guesses. */
+  bool layout_known; /**< false: references of instances may be guesses. */
 };
 /** Types are numbered 0 .. pyheap_type_count()-1, in no order. */
 uint32_t pyheap_type_count(const struct pyheap *heap);
@@ -382,8 +382,8 @@ bool pyheap_type_sizes_itself(const struct pyheap *heap, uint32_t index);
 /* References -------------------------------------------------------------- */
 
 enum pyheap_reference_kind {
-  PYHEAP_VISITED,  /**< What the type's tp_traverse visits (gc.get_referents). */
-  PYHEAP_OWNED,    /**< Every other strong reference. */
+  PYHEAP_VISITED, /**< What the type's tp_traverse visits (gc.get_referents). */
+  PYHEAP_OWNED,   /**< Every other strong reference. */
   PYHEAP_PROBABLE, /**< Found by scanning an object of unknown layout. */
 };
 
@@ -407,7 +407,7 @@ struct pyheap_name {
 };
 
 struct pyheap_reference {
-  uint64_t target;           /**< Address of the object referred to.  In damaged
+  uint64_t target; /**< Address of the object referred to.  In damaged
                                   memory there may be none, but not where the
                                   reference is only probable. */
   enum pyheap_reference_kind kind;
@@ -495,7 +495,7 @@ struct pyheap_filter {
    * left out as soon as there is a bound. */
   uint64_t min_length, max_length;
   uint64_t min_refcount, max_refcount;
-  uint64_t from, to;   /**< Addresses. */
+  uint64_t from, to;    /**< Addresses. */
   unsigned generations; /**< Bit N: generation N is wanted; 0: any or none. */
   enum pyheap_wanted tracked, immortal;
   enum pyheap_wanted orphans; /**< Needs pyheap_find_orphans(). */
@@ -514,7 +514,7 @@ struct pyheap_filter {
 struct pyheap_selection {
   uint64_t *bits;  /**< Bit N % 64 of word N / 64: object N is one of them. */
   pyheap_node end; /**< Objects that there are bits for. */
-  uint64_t count, bytes; /**< Of those selected. */
+  uint64_t count, bytes;           /**< Of those selected. */
   struct pyheap_summary_row *rows; /**< The same by type; no row is empty. */
   size_t row_count;
 };
@@ -529,8 +529,8 @@ pyheap_select(struct pyheap *heap, const struct pyheap_filter *filter,
               struct pyheap_selection *ret);
 void pyheap_selection_deinit(struct pyheap_selection *selection);
 
-static inline bool
-pyheap_is_selected(const struct pyheap_selection *selection, pyheap_node node) {
+static inline bool pyheap_is_selected(const struct pyheap_selection *selection,
+                                      pyheap_node node) {
   return node < selection->end && selection->bits[node / 64] >> node % 64 & 1;
 }
 
@@ -575,11 +575,9 @@ struct pyheap_group {
  * @param[out] ret Array of *COUNT groups, unsorted; two may have one name.
  * pyheap_groups_destroy() it.
  */
-PYHEAP_MUST_CHECK struct pyheap_error *
-pyheap_group_selected(struct pyheap *heap,
-                      const struct pyheap_selection *selection,
-                      enum pyheap_detail detail, struct pyheap_group **ret,
-                      size_t *count);
+PYHEAP_MUST_CHECK struct pyheap_error *pyheap_group_selected(
+    struct pyheap *heap, const struct pyheap_selection *selection,
+    enum pyheap_detail detail, struct pyheap_group **ret, size_t *count);
 void pyheap_groups_destroy(struct pyheap_group *groups, size_t count);
 
 /** The first selected object from NODE on, or PYHEAP_NO_NODE. */
@@ -668,9 +666,8 @@ uint64_t pyheap_retained(const struct pyheap_dominators *dominators,
                          pyheap_node node);
 /** The nodes whose dominator is NODE; PYHEAP_NO_NODE: those that have none.
  * Valid as long as the dominators are. */
-const pyheap_node *
-pyheap_dominated(const struct pyheap_dominators *dominators, pyheap_node node,
-                 size_t *count);
+const pyheap_node *pyheap_dominated(const struct pyheap_dominators *dominators,
+                                    pyheap_node node, size_t *count);
 
 /** What no dominator has a part in. */
 struct pyheap_unheld {

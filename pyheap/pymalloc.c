@@ -11,7 +11,7 @@
 
 enum {
   BLOCK_ALIGNMENT = 16,
-  SIZE_CLASSES = 32,      /**< 16, 32, … 512 bytes. */
+  SIZE_CLASSES = 32, /**< 16, 32, … 512 bytes. */
   MAX_POOL = 16384,
   MAX_BLOCKS = MAX_POOL / BLOCK_ALIGNMENT,
 };

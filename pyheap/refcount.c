@@ -46,7 +46,9 @@ bool heap_refcount_may_be_0(const struct pyheap *heap, uint64_t address) {
 }
 
 /** Both flags of the shared count: it is the whole count. */
-enum { MERGED = 3 };
+enum {
+  MERGED = 3
+};
 
 uint64_t heap_next_garbage(const struct pyheap *heap, uint64_t address) {
   const struct layout *layout = heap->layout;

@@ -16,7 +16,8 @@ struct root_member {
   const char *name;
 };
 
-#define MEMBER(structure, member, name) {FACT_##structure##__##member, name}
+#define MEMBER(structure, member, name)                                        \
+  { FACT_##structure##__##member, name }
 
 /** Pointers to objects that an interpreter owns (pycore_interp.h of 3.11). */
 static const struct root_member interpreter_members[] = {
@@ -57,8 +58,7 @@ static const struct root_member interpreter_members[] = {
     MEMBER(PyInterpreterState, paramspeckwargs_type, "typing.ParamSpecKwargs"),
     MEMBER(PyInterpreterState, constevaluator_type, "constant evaluator"),
     MEMBER(PyInterpreterState, dict_descriptor, "descriptor of __dict__"),
-    MEMBER(PyInterpreterState, weakref_descriptor,
-           "descriptor of __weakref__"),
+    MEMBER(PyInterpreterState, weakref_descriptor, "descriptor of __weakref__"),
 };
 
 static const struct root_member gc_members[] = {
@@ -183,7 +183,9 @@ static void visit_type_cache(struct visit *visit, uint64_t interpreter) {
  * (pycore_typeobject.h, managed_static_type_state). */
 static void visit_static_types(struct visit *visit, uint64_t interpreter,
                                int32_t count, int32_t states) {
-  enum { MOST = 1 << 10 };
+  enum {
+    MOST = 1 << 10
+  };
   const struct layout *layout = visit->heap->layout;
   uint64_t number = heap_word(visit->heap, interpreter, count);
   if (count < 0 || number > MOST)
@@ -205,7 +207,9 @@ static void visit_static_types(struct visit *visit, uint64_t interpreter,
 /** What tools of sys.monitoring registered, from 3.12 on: functions by tool and
  * event, and right behind them the tools' names (pycore_interp.h). */
 static void visit_monitoring(struct visit *visit, uint64_t interpreter) {
-  enum { TOOLS = 8 };
+  enum {
+    TOOLS = 8
+  };
   const struct layout *layout = visit->heap->layout;
   int32_t functions = OFFSET(layout, PyInterpreterState, monitoring_callables);
   int32_t names = OFFSET(layout, PyInterpreterState, monitoring_tool_names);
@@ -283,14 +287,12 @@ static void visit_interpreter(struct visit *visit, uint64_t interpreter) {
                 runtime_gc_member(visit->heap, interpreter,
                                   layout->facts[gc_members[i].fact]),
                 PYHEAP_OWNED, gc_members[i].name);
-  visit_static_types(
-      visit, interpreter,
-      OFFSET(layout, PyInterpreterState, static_type_count),
-      OFFSET(layout, PyInterpreterState, static_types));
-  visit_static_types(
-      visit, interpreter,
-      OFFSET(layout, PyInterpreterState, extension_type_count),
-      OFFSET(layout, PyInterpreterState, extension_types));
+  visit_static_types(visit, interpreter,
+                     OFFSET(layout, PyInterpreterState, static_type_count),
+                     OFFSET(layout, PyInterpreterState, static_types));
+  visit_static_types(visit, interpreter,
+                     OFFSET(layout, PyInterpreterState, extension_type_count),
+                     OFFSET(layout, PyInterpreterState, extension_types));
   visit_atexit(visit, interpreter);
   visit_ast(visit, interpreter);
   visit_type_cache(visit, interpreter);
@@ -338,8 +340,7 @@ static void visit_thread(struct visit *visit, uint64_t thread) {
                        OFFSET(layout, PyThreadState, local_objects_to_merge)));
   /* The other items of the stack that exc_info points to are in generators,
    * which report them. */
-  uint64_t item =
-      thread + (uint64_t)OFFSET(layout, PyThreadState, exc_state);
+  uint64_t item = thread + (uint64_t)OFFSET(layout, PyThreadState, exc_state);
   VISIT_TABLE(visit, item, exception_members);
 }
 
@@ -433,7 +434,9 @@ static void scan_static(struct visit *visit, size_t number) {
 /** Whether the object at ADDRESS is a dict in which strings stand for
  * themselves. */
 static bool maps_to_itself(const struct pyheap *heap, uint64_t address) {
-  enum { ENOUGH = 64 };
+  enum {
+    ENOUGH = 64
+  };
   struct object object;
   struct dict dict;
   const char *why;
@@ -441,8 +444,7 @@ static bool maps_to_itself(const struct pyheap *heap, uint64_t address) {
 
   if (!heap_is_object(heap, address) ||
       !object_load(heap, address, &object, &why) || !object.type->known ||
-      object.type->known->kind != KIND_DICT ||
-      !dict_open(heap, address, &dict))
+      object.type->known->kind != KIND_DICT || !dict_open(heap, address, &dict))
     return false;
   for (; dict_next(&dict, &position, &key, &value); seen++)
     if (key != value)

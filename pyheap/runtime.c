@@ -21,8 +21,8 @@
 
 struct found {
   struct symbols *symbols; /**< NULL: the file is gone. */
-  uint64_t bias;    /**< Target address minus link-time address. */
-  uint64_t runtime; /**< Target address of _PyRuntime. */
+  uint64_t bias;           /**< Target address minus link-time address. */
+  uint64_t runtime;        /**< Target address of _PyRuntime. */
   const struct memory_file *file;
 };
 
@@ -125,8 +125,7 @@ static struct pyheap_error *find_file(struct pyheap *heap,
 
 /** What _PyRuntime or the file says of the version; 0 when it says nothing. */
 static uint32_t stated_version(const struct pyheap *heap,
-                               const struct found *found,
-                               bool *free_threaded) {
+                               const struct found *found, bool *free_threaded) {
   /* _Py_DebugOffsets begins with a cookie, sys.hexversion and whether the build
    * is free-threaded (pycore_debug_offsets.h, 3.13 and later). */
   static const char cookie[8] = "xdebugpy";
@@ -184,8 +183,8 @@ static uint64_t sys_attribute(const struct pyheap *heap, const char *name) {
 static bool layout_agrees(const struct pyheap *heap, bool exact) {
   uint64_t size = 1024; /* Those of 3.15 have 888 bytes. */
   const uint8_t *head = memory_at(&heap->memory, heap->runtime, size);
-  return !head || layout_contradiction(heap->layout, head, size, exact) ==
-                      FACT_COUNT;
+  return !head ||
+         layout_contradiction(heap->layout, head, size, exact) == FACT_COUNT;
 }
 
 /** Whether the target is as heap->layout has it: type(type) is type, and
@@ -221,8 +220,9 @@ static void list_supported(char *list, size_t size) {
     if (version == last || length >= size)
       continue;
     last = version;
-    length += (size_t)snprintf(list + length, size - length, "%s%u.%u",
-                               length ? ", " : "", version >> 8, version & 0xff);
+    length +=
+        (size_t)snprintf(list + length, size - length, "%s%u.%u",
+                         length ? ", " : "", version >> 8, version & 0xff);
   }
 }
 
@@ -290,7 +290,8 @@ static struct pyheap_error *find_layout(struct pyheap *heap,
     write_version(&heap->info, hexversion);
     heap->info.debug = layout->debug;
     heap->info.free_threaded = layout->free_threaded;
-    heap->info.recognised = recognised[!found->symbols][attempt != ATTEMPT_SAME];
+    heap->info.recognised =
+        recognised[!found->symbols][attempt != ATTEMPT_SAME];
     return NULL;
   }
   if (!stated)
@@ -410,9 +411,9 @@ uint64_t runtime_generation(const struct pyheap *heap, uint64_t interpreter,
  * interpreter is its last, and its threads know it. */
 static bool is_interpreter_list(const struct pyheap *heap, uint64_t address) {
   uint64_t interpreter = heap_word(heap, address, 0);
-  uint64_t main_interpreter = heap_word(
-      heap, address,
-      RUNTIME(heap, interpreters_main) - RUNTIME(heap, interpreters_head));
+  uint64_t main_interpreter = heap_word(heap, address,
+                                        RUNTIME(heap, interpreters_main) -
+                                            RUNTIME(heap, interpreters_head));
   int32_t next = INTERPRETER(heap, next);
   uint64_t thread =
       heap_word(heap, main_interpreter, INTERPRETER(heap, threads_head));
@@ -420,8 +421,7 @@ static bool is_interpreter_list(const struct pyheap *heap, uint64_t address) {
       heap_word(heap, thread, THREAD(heap, interp)) != main_interpreter)
     return false;
   for (int i = 0; interpreter && interpreter != main_interpreter; i++)
-    interpreter =
-        i < MAX_INTERPRETERS ? heap_word(heap, interpreter, next) : 0;
+    interpreter = i < MAX_INTERPRETERS ? heap_word(heap, interpreter, next) : 0;
   return interpreter;
 }
 
@@ -504,20 +504,22 @@ static struct pyheap_error *note_loss(struct pyheap *heap) {
     file = memory_file_at(memory, heap->runtime);
   const uint8_t *bytes = memory_build_id(memory, heap->runtime, &size);
   say_bytes(bytes, size, id, sizeof id);
-  TRY(memory_note(memory,
-                  "%s, which holds the interpreter, is missing here%s%s%s: only "
-                  "what was saved of it is read; give a copy with --exe or the "
-                  "files of its machine with --sysroot",
-                  file ? file->path : "the file", *id ? " (build-id " : "", id,
-                  *id ? ")" : ""));
+  TRY(memory_note(
+      memory,
+      "%s, which holds the interpreter, is missing here%s%s%s: only "
+      "what was saved of it is read; give a copy with --exe or the "
+      "files of its machine with --sysroot",
+      file ? file->path : "the file", *id ? " (build-id " : "", id,
+      *id ? ")" : ""));
   if (!heap->types.lost.count)
     return memory_note(memory, "without it C variables have no names");
-  return memory_note(memory,
-                     "without it C variables have no names, and types written in "
-                     "C those under which modules know them: %zu were named so; "
-                     "others are shown by address, and what these refer to is "
-                     "guessed",
-                     heap->types.lost.count);
+  return memory_note(
+      memory,
+      "without it C variables have no names, and types written in "
+      "C those under which modules know them: %zu were named so; "
+      "others are shown by address, and what these refer to is "
+      "guessed",
+      heap->types.lost.count);
 }
 
 /** Looks for a runtime in the C variables, or everywhere. */
@@ -527,8 +529,7 @@ static struct pyheap_error *search_lost(struct pyheap *heap, bool everywhere,
   bool described = false;
 
   TRY(lost_runtimes_find(heap, everywhere, &runtimes));
-  struct pyheap_error *error =
-      find_by_description(heap, &runtimes, &described);
+  struct pyheap_error *error = find_by_description(heap, &runtimes, &described);
   *found = described || find_by_lists(heap, &runtimes);
   lost_runtimes_deinit(&runtimes);
   return error;

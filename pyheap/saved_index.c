@@ -13,7 +13,8 @@
 #include "checksum.h"
 #include "parallel.h"
 
-#define COUNT(member) {offsetof(struct pyheap_info, member)}
+#define COUNT(member)                                                          \
+  { offsetof(struct pyheap_info, member) }
 const struct saved_count saved_counts[] = {
     COUNT(tracked),
     COUNT(reachable),

@@ -23,10 +23,10 @@ enum saved_section {
   SAVED_SOURCES,   /**< u32: heap->in_sources. */
   SAVED_UNCOUNTED, /**< u32: heap->uncounted. */
   SAVED_INTERNED,  /**< u64: heap->interned. */
-  SAVED_TYPES,     /**< struct saved_type, in the order in which they were read. */
-  SAVED_COUNTS,    /**< u64: numbers of struct pyheap_info. */
-  SAVED_PROBLEMS,  /**< struct saved_problem. */
-  SAVED_TEXTS,     /**< What the problems are, each ending in a NUL. */
+  SAVED_TYPES,  /**< struct saved_type, in the order in which they were read. */
+  SAVED_COUNTS, /**< u64: numbers of struct pyheap_info. */
+  SAVED_PROBLEMS, /**< struct saved_problem. */
+  SAVED_TEXTS,    /**< What the problems are, each ending in a NUL. */
   SAVED_SECTIONS,
 };
 

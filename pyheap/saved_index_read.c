@@ -41,13 +41,11 @@ static struct pyheap_error *map(const char *path, struct saved *saved) {
   struct stat status;
   if (fd < 0 || fstat(fd, &status) < 0)
     return error_os(errno, path);
-  if (!S_ISREG(status.st_mode) ||
-      status.st_size < (off_t)sizeof saved->header)
+  if (!S_ISREG(status.st_mode) || status.st_size < (off_t)sizeof saved->header)
     return damaged("its size");
   /* Whose index it is, his are the answers. */
   if (status.st_uid != geteuid() && status.st_uid != 0)
-    return error_create(PYHEAP_ERROR_MISMATCH, 0,
-                        "it belongs to another user");
+    return error_create(PYHEAP_ERROR_MISMATCH, 0, "it belongs to another user");
   if (status.st_mode & (S_IWGRP | S_IWOTH))
     return error_create(PYHEAP_ERROR_MISMATCH, 0, "others may write to it");
   void *bytes = mmap(NULL, (size_t)status.st_size, PROT_READ,
@@ -258,10 +256,9 @@ static void take_problems(struct pyheap *heap, const struct saved *saved) {
   heap->problems.count =
       count_of(saved, SAVED_PROBLEMS, sizeof *saved->problems);
   for (size_t i = 0; i < heap->problems.count; i++)
-    heap->problems.list[i] =
-        (struct pyheap_problem){saved->texts + saved->problems[i].text,
-                                saved->problems[i].address,
-                                saved->problems[i].count};
+    heap->problems.list[i] = (struct pyheap_problem){
+        saved->texts + saved->problems[i].text, saved->problems[i].address,
+        saved->problems[i].count};
 }
 
 /** The bitmaps and the index stay in the mapping. */

@@ -27,8 +27,7 @@ static void add_rows(struct saved_type *types, uint32_t count,
                      const struct pyheap_summary_row *rows, size_t row_count,
                      size_t member) {
   for (size_t i = 0; i < row_count && rows[i].type < count; i++) {
-    uint64_t *numbers =
-        (uint64_t *)((char *)&types[rows[i].type] + member);
+    uint64_t *numbers = (uint64_t *)((char *)&types[rows[i].type] + member);
     numbers[0] = rows[i].count;
     numbers[1] = rows[i].bytes;
   }
@@ -132,8 +131,8 @@ static bool write_at(int fd, const void *bytes, uint64_t size,
                      uint64_t offset) {
   const char *at = bytes;
   while (size) {
-    ssize_t written = pwrite(fd, at, size < 1 << 30 ? size : 1 << 30,
-                             (off_t)offset);
+    ssize_t written =
+        pwrite(fd, at, size < 1 << 30 ? size : 1 << 30, (off_t)offset);
     if (written <= 0) {
       if (written < 0 && errno == EINTR)
         continue;

@@ -17,7 +17,7 @@ struct symbol {
 
 struct symbols {
   bfd *file;
-  asymbol **tables[2]; /**< .symtab and .dynsym; they hold the names. */
+  asymbol **tables[2];       /**< .symtab and .dynsym; they hold the names. */
   struct symbol *by_address; /**< Sorted. */
   size_t count;
   uint64_t base;
@@ -104,8 +104,8 @@ static uint64_t read_base(bfd *file) {
   uint64_t base = UINT64_MAX;
   for (asection *section = file->sections; section; section = section->next) {
     uint64_t at = section->vma - (uint64_t)section->filepos;
-    if ((section->flags & SEC_LOAD) && section->vma >= (uint64_t)section->filepos &&
-        at < base)
+    if ((section->flags & SEC_LOAD) &&
+        section->vma >= (uint64_t)section->filepos && at < base)
       base = at;
   }
   return base == UINT64_MAX ? 0 : base;
@@ -155,4 +155,6 @@ const char *symbols_name_at(const struct symbols *symbols, uint64_t address,
   return symbols->by_address[place - 1].name;
 }
 
-uint64_t symbols_base(const struct symbols *symbols) { return symbols->base; }
+uint64_t symbols_base(const struct symbols *symbols) {
+  return symbols->base;
+}

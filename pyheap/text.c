@@ -21,8 +21,8 @@ struct text_state text_state(const struct layout *layout, uint32_t word) {
       .width = word & 7,
       .compact = word >> 3 & 1,
       .ascii = word >> 4 & 1,
-      .ready = OFFSET(layout, PyASCIIObject, wstr) == FACT_ABSENT ||
-               (word >> 5 & 1),
+      .ready =
+          OFFSET(layout, PyASCIIObject, wstr) == FACT_ABSENT || (word >> 5 & 1),
   };
 }
 
@@ -61,8 +61,8 @@ bool text_open(const struct pyheap *heap, uint64_t address, struct text *text) {
       heap_memory(heap, address, (uint64_t)SIZEOF(layout, PyASCIIObject));
   if (!bytes)
     return false;
-  const struct type *type = types_get(
-      heap, load_u64(bytes + OFFSET(layout, PyObject, ob_type)));
+  const struct type *type =
+      types_get(heap, load_u64(bytes + OFFSET(layout, PyObject, ob_type)));
   if (!type || !(type->flags & TPFLAGS_UNICODE_SUBCLASS))
     return false;
   text->length = load_u64(bytes + OFFSET(layout, PyASCIIObject, length));

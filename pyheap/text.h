@@ -19,7 +19,7 @@ struct text_state {
   unsigned width; /**< Bytes a character; 0 when only wchar_t[] is there. */
   bool compact;   /**< The characters follow the header. */
   bool ascii;
-  bool ready;     /**< Up to 3.11: there are characters besides wchar_t[]. */
+  bool ready; /**< Up to 3.11: there are characters besides wchar_t[]. */
 };
 struct text_state text_state(const struct layout *layout, uint32_t word);
 

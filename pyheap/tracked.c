@@ -17,7 +17,7 @@ enum {
 struct counting {
   struct pyheap *heap;
   const struct batches *objects;
-  struct shares shares; /**< Of the batches. */
+  struct shares shares;  /**< Of the batches. */
   struct totals *totals; /**< By thread. */
   bool strange;          /**< An object whose size makes no sense. */
   bool out_of_memory, canceled;

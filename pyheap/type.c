@@ -11,14 +11,22 @@
 
 /** Entries for addresses that are no type: remembered, as damaged or guessed
  * pointers come back often, but never more than a quarter of the table. */
-enum { MAX_NO_TYPES = TYPE_TABLE_SIZE / 4 };
+enum {
+  MAX_NO_TYPES = TYPE_TABLE_SIZE / 4
+};
 
 /** Type codes of PyMemberDef, Include/structmember.h: slots are T_OBJECT_EX. */
-enum { T_OBJECT_EX = 16 };
+enum {
+  T_OBJECT_EX = 16
+};
 
-enum { TPFLAGS_READY = 1 << 12 };
+enum {
+  TPFLAGS_READY = 1 << 12
+};
 
-enum { MAX_NAME = 1024 };
+enum {
+  MAX_NAME = 1024
+};
 
 static const struct known_type *const known_tables[] = {
     known_types,
@@ -66,7 +74,9 @@ static const struct known_type *known_find(const char *name) {
   return NULL;
 }
 
-bool types_has_row(const char *name) { return known_find(name); }
+bool types_has_row(const char *name) {
+  return known_find(name);
+}
 
 /* The table --------------------------------------------------------------- */
 
@@ -165,18 +175,16 @@ static const char *spec_name(const struct pyheap *heap, uint64_t address,
                              const uint8_t *bytes) {
   const struct layout *layout = heap->layout;
   char *name = NULL;
-  cleanup_free char *qualname = text_utf8(
-      heap,
-      heap_type_field(heap, address,
-                      OFFSET(layout, PyHeapTypeObject, ht_qualname)),
-      MAX_NAME);
+  cleanup_free char *qualname =
+      text_utf8(heap,
+                heap_type_field(heap, address,
+                                OFFSET(layout, PyHeapTypeObject, ht_qualname)),
+                MAX_NAME);
   cleanup_free char *module = text_utf8(
-      heap,
-      dict_lookup(heap, TYPE_FIELD(heap, bytes, tp_dict), "__module__"),
+      heap, dict_lookup(heap, TYPE_FIELD(heap, bytes, tp_dict), "__module__"),
       MAX_NAME);
-  if (!qualname ||
-      asprintf(&name, "%s%s%s", module ? module : "", module ? "." : "",
-               qualname) < 0)
+  if (!qualname || asprintf(&name, "%s%s%s", module ? module : "",
+                            module ? "." : "", qualname) < 0)
     return NULL;
   return lost_names_add((struct pyheap *)heap, address, name);
 }
@@ -184,8 +192,8 @@ static const char *spec_name(const struct pyheap *heap, uint64_t address,
 /** tp_name, or what it must have been. */
 static const char *static_name(const struct pyheap *heap, uint64_t address,
                                const uint8_t *bytes) {
-  const char *name = memory_string(
-      &heap->memory, TYPE_FIELD(heap, bytes, tp_name), MAX_NAME);
+  const char *name =
+      memory_string(&heap->memory, TYPE_FIELD(heap, bytes, tp_name), MAX_NAME);
   if (name || !heap->types.lost.wanted)
     return name;
   name = lost_names_get(heap, address);
@@ -224,11 +232,11 @@ static char *qualified_name(const struct pyheap *heap, uint64_t address,
     return name;
   }
   const struct layout *layout = heap->layout;
-  cleanup_free char *qualname = text_utf8(
-      heap,
-      heap_type_field(heap, address,
-                      OFFSET(layout, PyHeapTypeObject, ht_qualname)),
-      MAX_NAME);
+  cleanup_free char *qualname =
+      text_utf8(heap,
+                heap_type_field(heap, address,
+                                OFFSET(layout, PyHeapTypeObject, ht_qualname)),
+                MAX_NAME);
   uint64_t dict = TYPE_FIELD(heap, bytes, tp_dict);
   cleanup_free char *module =
       text_utf8(heap, dict_lookup(heap, dict, "__module__"), MAX_NAME);
@@ -296,26 +304,25 @@ static bool has_subtype_traverse(const struct pyheap *heap,
 static bool add_slots(struct pyheap *heap, struct type *type,
                       const struct chain *chain, int i) {
   const struct layout *layout = heap->layout;
-  const uint8_t *meta =
-      type_bytes(heap, load_u64(chain->bytes[i] +
-                                OFFSET(layout, PyObject, ob_type)));
+  const uint8_t *meta = type_bytes(
+      heap, load_u64(chain->bytes[i] + OFFSET(layout, PyObject, ob_type)));
   uint64_t count =
       load_u64(chain->bytes[i] + OFFSET(layout, PyVarObject, ob_size));
   if (!meta || count > MAX_TYPE_SLOTS)
     return false;
   uint64_t size = (uint64_t)SIZEOF(layout, PyMemberDef);
-  const uint8_t *members =
-      heap_memory(heap, chain->address[i] + TYPE_FIELD(heap, meta, tp_basicsize),
-                  count * size);
+  const uint8_t *members = heap_memory(
+      heap, chain->address[i] + TYPE_FIELD(heap, meta, tp_basicsize),
+      count * size);
   if (!count)
     return true;
   if (!members)
     return false;
-  uint64_t names = heap_type_field(
-      heap, chain->address[i], OFFSET(layout, PyHeapTypeObject, ht_slots));
-  const uint8_t *items =
-      heap_memory(heap, names + (uint64_t)OFFSET(layout, PyTupleObject, ob_item),
-                  8 * count);
+  uint64_t names = heap_type_field(heap, chain->address[i],
+                                   OFFSET(layout, PyHeapTypeObject, ht_slots));
+  const uint8_t *items = heap_memory(
+      heap, names + (uint64_t)OFFSET(layout, PyTupleObject, ob_item),
+      8 * count);
   struct type_slot *slots =
       reallocarray(type->slots, type->slot_count + count, sizeof *slots);
   if (!slots)
@@ -452,17 +459,16 @@ static uint32_t known_flags(const struct pyheap *heap, uint32_t flags) {
 /** Whether a class defines __sizeof__, and no row says what it answers. */
 static bool defines_sizeof(const struct pyheap *heap, const struct type *type) {
   const uint8_t *bytes = type_bytes(heap, type->public.address);
-  return bytes && dict_lookup(heap, TYPE_FIELD(heap, bytes, tp_dict),
-                              "__sizeof__");
+  return bytes &&
+         dict_lookup(heap, TYPE_FIELD(heap, bytes, tp_dict), "__sizeof__");
 }
 
 /** Whether there is a row for this very type. */
 static bool has_own_row(const struct pyheap *heap, const struct type *type) {
   const uint8_t *bytes = type_bytes(heap, type->public.address);
-  const char *name =
-      bytes && !type->python_class
-          ? static_name(heap, type->public.address, bytes)
-          : NULL;
+  const char *name = bytes && !type->python_class
+                         ? static_name(heap, type->public.address, bytes)
+                         : NULL;
   return name && known_find(name);
 }
 
@@ -502,17 +508,15 @@ static void fill(struct pyheap *heap, struct type *type,
   type->basicsize = TYPE_FIELD(heap, bytes, tp_basicsize);
   type->itemsize = TYPE_FIELD(heap, bytes, tp_itemsize);
   type->dictoffset = (int64_t)TYPE_FIELD(heap, bytes, tp_dictoffset);
-  type->weaklistoffset =
-      (int64_t)TYPE_FIELD(heap, bytes, tp_weaklistoffset);
-  type->size_offset = type->itemsize
-                          ? OFFSET(heap->layout, PyVarObject, ob_size)
-                          : FACT_ABSENT;
+  type->weaklistoffset = (int64_t)TYPE_FIELD(heap, bytes, tp_weaklistoffset);
+  type->size_offset =
+      type->itemsize ? OFFSET(heap->layout, PyVarObject, ob_size) : FACT_ABSENT;
   type->metatype = load_u64(bytes + OFFSET(heap->layout, PyObject, ob_type));
   type->python_class = is_python_class(heap, chain, 0);
   if (type->flags & TPFLAGS_HEAPTYPE)
-    type->cached_keys = heap_type_field(
-        heap, type->public.address,
-        OFFSET(heap->layout, PyHeapTypeObject, ht_cached_keys));
+    type->cached_keys =
+        heap_type_field(heap, type->public.address,
+                        OFFSET(heap->layout, PyHeapTypeObject, ht_cached_keys));
   while (base < chain->count && has_subtype_traverse(heap, chain, base)) {
     if (!add_slots(heap, type, chain, base))
       problems_add(&heap->problems, "class whose __slots__ cannot be read",

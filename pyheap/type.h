@@ -23,7 +23,7 @@ enum {
 /** tp_flags, Include/object.h of 3.14.  type.c takes out those that a version
  * does not know. */
 enum {
-  TPFLAGS_STATIC_BUILTIN = 1 << 1, /**< Since 3.12. */
+  TPFLAGS_STATIC_BUILTIN = 1 << 1,  /**< Since 3.12. */
   TPFLAGS_INLINE_VALUES = 1 << 2,   /**< 3.13 */
   TPFLAGS_MANAGED_WEAKREF = 1 << 3, /**< 3.12 */
   TPFLAGS_MANAGED_DICT = 1 << 4,    /**< 3.11 */
@@ -48,22 +48,22 @@ struct type_slot {
 struct type {
   struct pyheap_type public;
   uint32_t index;
-  bool ready;             /**< Read whole: others than the reader may use it. */
+  bool ready; /**< Read whole: others than the reader may use it. */
   uint32_t flags;
   uint64_t basicsize, itemsize;
   int64_t dictoffset, weaklistoffset;
-  int32_t size_offset;    /**< Of ob_size; FACT_ABSENT without items. */
-  uint64_t metatype;      /**< ob_type */
+  int32_t size_offset; /**< Of ob_size; FACT_ABSENT without items. */
+  uint64_t metatype;   /**< ob_type */
   /** The rows that say what instances hold and weigh: of the first type along
    * tp_base that is no Python class. */
   const struct known_type *known;
   const struct known_type *known_size; /**< The first with a size function. */
   uint64_t scan_start, scan_end; /**< Bytes of an instance nobody knows. */
-  bool visits_type;   /**< subtype_traverse visits Py_TYPE(self). */
-  bool visits_dict;   /**< … and the __dict__ at dictoffset. */
-  bool python_class;  /**< Made by a class statement. */
-  bool leaf;          /**< Its instances refer to nothing. */
-  int8_t sizes_itself; /**< type_sizes_itself(): 1 or -1; 0: not asked yet. */
+  bool visits_type;              /**< subtype_traverse visits Py_TYPE(self). */
+  bool visits_dict;              /**< … and the __dict__ at dictoffset. */
+  bool python_class;             /**< Made by a class statement. */
+  bool leaf;                     /**< Its instances refer to nothing. */
+  int8_t sizes_itself;  /**< type_sizes_itself(): 1 or -1; 0: not asked yet. */
   uint64_t cached_keys; /**< ht_cached_keys, names of inline attributes. */
   struct type_slot *slots;
   uint32_t slot_count;
@@ -72,23 +72,23 @@ struct type {
 };
 
 struct types {
-  struct type **list;  /**< By index; NULL-free up to count. */
+  struct type **list; /**< By index; NULL-free up to count. */
   uint32_t count;
   /** Open addressing by address; type NULL: there is none at this address.  A
    * reader needs no lock; a writer holds it. */
   struct type_entry {
     uint64_t address;
     const struct type *type;
-  } *table;
-  uint32_t *used;         /**< The table's slots in use. */
+  } * table;
+  uint32_t *used; /**< The table's slots in use. */
   uint32_t used_count;
   uint32_t no_type_count; /**< Entries for addresses that are no type. */
   uint32_t reading;       /**< Types that are being read. */
   pthread_mutex_t lock;
-  uint64_t type_type;         /**< Address of PyType_Type. */
-  uint64_t subtype_traverse;  /**< Address of that function; 0: unknown. */
+  uint64_t type_type;        /**< Address of PyType_Type. */
+  uint64_t subtype_traverse; /**< Address of that function; 0: unknown. */
   uint64_t subtype_dealloc;
-  struct lost_names lost;     /**< Names that are in no file. */
+  struct lost_names lost; /**< Names that are in no file. */
 };
 
 struct pyheap;

@@ -58,7 +58,10 @@ static void say_bytes(struct words *words, const struct pyheap *heap,
 /** An int of COUNT digits of 30 bits, the lowest first, in decimal. */
 static void say_digits(struct words *words, const uint8_t *digits,
                        uint64_t count, bool negative) {
-  enum { MOST = 64, GROUP = 1000000000 };
+  enum {
+    MOST = 64,
+    GROUP = 1000000000
+  };
   uint32_t value[MOST];
   uint32_t groups[MOST * 30 / 29 + 2];
   size_t used = 0;
@@ -268,9 +271,8 @@ static void say_exception(struct words *words, const struct pyheap *heap,
   const struct layout *layout = heap->layout;
   struct object args;
   const char *why;
-  if (!object_load(heap,
-                   FIELD(layout, object, PyBaseExceptionObject, args), &args,
-                   &why) ||
+  if (!object_load(heap, FIELD(layout, object, PyBaseExceptionObject, args),
+                   &args, &why) ||
       !(args.type->flags & TPFLAGS_TUPLE_SUBCLASS))
     return;
   uint64_t items =
@@ -324,8 +326,7 @@ int64_t object_length(const struct pyheap *heap, const struct object *object) {
   case KIND_LIST:
   case KIND_TUPLE:
   case KIND_DEQUE:
-    return (int64_t)object_field(object,
-                                 OFFSET(layout, PyVarObject, ob_size));
+    return (int64_t)object_field(object, OFFSET(layout, PyVarObject, ob_size));
   case KIND_DICT:
     return (int64_t)FIELD(layout, object, PyDictObject, ma_used);
   case KIND_SET:
@@ -384,8 +385,7 @@ void say_value(struct words *words, const struct pyheap *heap,
               object_size_field(object));
     break;
   case KIND_BYTEARRAY:
-    say_bytes(words, heap,
-              FIELD(layout, object, PyByteArrayObject, ob_start),
+    say_bytes(words, heap, FIELD(layout, object, PyByteArrayObject, ob_start),
               object_field(object, OFFSET(layout, PyVarObject, ob_size)));
     break;
   case KIND_LIST:
@@ -438,13 +438,12 @@ void say_value(struct words *words, const struct pyheap *heap,
     say_ndarray(words, heap, object);
     break;
   case KIND_CELL:
-    say_address_value(words, heap,
-                      FIELD(layout, object, PyCellObject, ob_ref));
+    say_address_value(words, heap, FIELD(layout, object, PyCellObject, ob_ref));
     break;
   case KIND_WEAKREF:
-    words_say(words, "to 0x%llx",
-              (unsigned long long)FIELD(layout, object, PyWeakReference,
-                                        wr_object));
+    words_say(
+        words, "to 0x%llx",
+        (unsigned long long)FIELD(layout, object, PyWeakReference, wr_object));
     break;
   default:
     if (has_attributes_for_value(object))

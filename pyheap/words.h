@@ -9,10 +9,10 @@
 #include "known_type.h"
 
 struct words {
-  size_t left;   /**< Characters that may still be written. */
-  bool cut;      /**< There was more: the text will end in an ellipsis. */
-  bool failed;   /**< Out of memory. */
-  int depth;     /**< Of values in values. */
+  size_t left; /**< Characters that may still be written. */
+  bool cut;    /**< There was more: the text will end in an ellipsis. */
+  bool failed; /**< Out of memory. */
+  int depth;   /**< Of values in values. */
   char *text;
   size_t length, capacity;
 };

@@ -112,7 +112,8 @@ static enum command_status check(struct session *session, int operands,
                         "writes, or a core file");
   if (operands > 2)
     return session_fail(session, COMMAND_USAGE,
-                        "diff: two files at most; '%s' is one too many", argv[3]);
+                        "diff: two files at most; '%s' is one too many",
+                        argv[3]);
   if (operands == 2 && !session->gdb && (target->core || target->pid))
     return session_fail(session, COMMAND_USAGE,
                         "diff: one file is compared with that of --core or "

@@ -26,7 +26,8 @@ enum command_status filter_run(struct session *session, int argc, char **argv) {
                         "app.models.User or '*Error'; objects does without");
   if (operands > 1)
     return session_fail(session, COMMAND_USAGE,
-                        "filter: one type, please; '%s' is one too many", argv[2]);
+                        "filter: one type, please; '%s' is one too many",
+                        argv[2]);
   list.select.type = argv[1];
   return object_list_run(session, argv[0], &list);
 }

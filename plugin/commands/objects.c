@@ -24,7 +24,8 @@ const struct command_option objects_options[] = {
      "List what refers to objects and is none: interpreters, threads,\n"
      "running functions; all of them, or as many as -limit says.",
      OPTION_FLAG, offsetof(struct objects, roots)},
-    {"frames", NULL, "List only the running functions of each thread, innermost first.",
+    {"frames", NULL,
+     "List only the running functions of each thread, innermost first.",
      OPTION_FLAG, offsetof(struct objects, frames)},
     {0},
 };

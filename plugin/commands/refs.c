@@ -26,8 +26,9 @@ struct refs {
 };
 
 const struct command_option refs_options[] = {
-    {"depth", "N|unlimited", "Follow referrers over N levels (default 3, at most 1000).",
-     OPTION_LEVELS, offsetof(struct refs, depth)},
+    {"depth", "N|unlimited",
+     "Follow referrers over N levels (default 3, at most 1000).", OPTION_LEVELS,
+     offsetof(struct refs, depth)},
     {"limit", "N|unlimited",
      "Show N referrers of each node (default 10), roots first.", OPTION_COUNT,
      offsetof(struct refs, limit)},

@@ -29,9 +29,8 @@ enum command_status save_index_run(struct session *session, int argc,
   if (status != COMMAND_OK)
     return status;
   if (operands)
-    return session_fail(session, COMMAND_USAGE, "save-index: '%s' is one too many",
-                        argv[1]);
-  return saved_index_save(session,
-                          save_index.cache ? SAVED_CACHE : SAVED_BESIDE,
-                          session->out);
+    return session_fail(session, COMMAND_USAGE,
+                        "save-index: '%s' is one too many", argv[1]);
+  return saved_index_save(
+      session, save_index.cache ? SAVED_CACHE : SAVED_BESIDE, session->out);
 }

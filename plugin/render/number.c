@@ -141,7 +141,10 @@ const char *format_change(char buffer[SIZE_TEXT], int64_t bytes) {
   char text[SIZE_TEXT];
 
   format_size(text, size);
-  snprintf(buffer, SIZE_TEXT, "%s%.20s", bytes < 0 ? "-" : bytes ? "+" : "",
+  snprintf(buffer, SIZE_TEXT, "%s%.20s",
+           bytes < 0 ? "-"
+           : bytes   ? "+"
+                     : "",
            text + strspn(text, " "));
   return buffer;
 }

@@ -10,7 +10,7 @@ const struct layout *const layouts[] = {
 #define LAYOUT(name) &layout_cpython_##name,
     CPYTHON_LAYOUTS(LAYOUT)
 #undef LAYOUT
-    NULL,
+        NULL,
 };
 
 bool layout_is_for(const struct layout *layout, uint32_t hexversion,
@@ -76,4 +76,6 @@ const char *fact_structure(enum fact fact) {
   return fact_names[fact].structure;
 }
 
-const char *fact_member(enum fact fact) { return fact_names[fact].member; }
+const char *fact_member(enum fact fact) {
+  return fact_names[fact].member;
+}

@@ -33,9 +33,9 @@ enum fact {
 };
 
 struct layout {
-  const char *name;    /**< "3.11", "3.11 debug" */
-  const char *source;  /**< What the facts were read from. */
-  uint16_t version;    /**< 0x030b for 3.11 */
+  const char *name;   /**< "3.11", "3.11 debug" */
+  const char *source; /**< What the facts were read from. */
+  uint16_t version;   /**< 0x030b for 3.11 */
   /** The values of sys.hexversion it was made for, both inclusive.  Builds of
    * one version may differ all the same: see layout_contradiction. */
   uint32_t hex_first, hex_last;

@@ -443,7 +443,8 @@ static void sentences_break_between_words(void **state) {
   (void)state;
   capture_begin(&capture);
   fputs("note  ", capture.file);
-  print_wrapped(capture.file, 20, 6, "the core is truncated: averylongpath/x no");
+  print_wrapped(capture.file, 20, 6,
+                "the core is truncated: averylongpath/x no");
   print_wrapped(capture.file, 0, 0, "as long as it  takes");
   print_wrapped(capture.file, 10, 0, "");
   print_wrapped(capture.file, 10, 0, "0123456789 0");
