@@ -2,6 +2,7 @@
 /* Opening a heap, and what is asked of its nodes. */
 #include "config.h"
 
+#include "block_owners.h"
 #include "heap.h"
 
 #include <stdarg.h>
@@ -136,6 +137,9 @@ static struct pyheap_error *open_heap(struct pyheap *heap,
   TRY(copy_target(heap, target));
   TRY(open_memory(heap, target));
   TRY(memory_find_statics(&heap->memory));
+  heap->block_owners = block_owners_create();
+  if (!heap->block_owners)
+    return &error_no_memory;
   TRY(runtime_find(heap));
   return static_tables_find(heap);
 }
@@ -181,6 +185,8 @@ void pyheap_close(struct pyheap *heap) {
   for (size_t i = 0; i < heap->root_count; i++)
     free(heap->roots[i].name);
   free(heap->roots);
+  free(heap->running);
+  free(heap->block_owners);
   free(heap->thread_counts);
   types_deinit(&heap->types);
   saved_index_close(heap);

@@ -55,6 +55,8 @@ struct pyheap {
                                by four bytes; another comes with it. */
   struct root *roots;
   size_t root_count;
+  uint64_t *running; /**< The frames among them, ascending. */
+  size_t running_count;
 
   /** By id; behind them what several share, and what nothing tells. */
   struct pyheap_interpreter *interpreters;
@@ -72,6 +74,7 @@ struct pyheap {
   size_t thread_count_count;
 
   struct types types; /**< type.c */
+  struct block_owner *block_owners;
 
   /* The objects: discover.c.  One bit a granule of 8 bytes of the memory that
    * may hold objects; ranks[i] counts the bits before word 8 * i. */
@@ -123,6 +126,8 @@ void problems_merge(struct problems *problems, const struct problems *more);
 struct pyheap_error *runtime_find(struct pyheap *heap);
 /** root_list.c: lists the roots.  A list that is broken becomes a problem. */
 struct pyheap_error *roots_list(struct pyheap *heap);
+/** Whether a root stands for the frame at ADDRESS: a thread runs it. */
+bool heap_is_running(const struct pyheap *heap, uint64_t frame);
 /** The head of gc generation GENERATION (0 .. 2, 3 permanent) of an
  * interpreter; 0 when it has none. */
 uint64_t runtime_generation(const struct pyheap *heap, uint64_t interpreter,

@@ -90,9 +90,19 @@ static uint64_t function_word(const struct layout *layout,
   return load_u64(header + offset);
 }
 
+/** Whether a word of what may be a frame is guessed to be a reference: one that
+ * is not counted is borrowed from another word, which is. */
+static bool may_be_held(const struct visit *visit, uint64_t word) {
+  const struct layout *layout = visit_layout(visit);
+  return !(has_stackrefs(layout) && (word & STACKREF_NOT_COUNTED)) &&
+         heap_is_object(visit_heap(visit), stack_reference(layout, word));
+}
+
 /** A word of a frame by name. */
 static void visit_word(struct visit *visit, uint64_t word,
                        enum pyheap_reference_kind kind, const char *name) {
+  if (kind == PYHEAP_PROBABLE && !may_be_held(visit, word))
+    return;
   visit_counted_as(visit, word);
   visit_named(visit, stack_reference(visit_layout(visit), word), kind, name);
   visit_counted(visit, true);
@@ -126,8 +136,7 @@ static void visit_slots(struct visit *visit, const struct frame_shape *shape,
     uint64_t target = stack_reference(layout, word);
     enum pyheap_reference_kind slot_kind =
         i < visited || kind == PYHEAP_PROBABLE ? kind : PYHEAP_OWNED;
-    if (!target || (slot_kind == PYHEAP_PROBABLE &&
-                    !heap_is_object(visit_heap(visit), target)))
+    if (!target || (slot_kind == PYHEAP_PROBABLE && !may_be_held(visit, word)))
       continue;
     visit_counted_as(visit, word);
     if (i >= shape->locals) {
@@ -146,14 +155,15 @@ static void visit_slots(struct visit *visit, const struct frame_shape *shape,
 /* The value stack of a frame that runs, of unknown depth: above the top are
  * values that were popped, which may be gone. */
 static void scan_stack(struct visit *visit, const struct frame_shape *shape,
-                       uint64_t slots) {
+                       uint64_t slots, enum pyheap_reference_kind kind) {
   const struct layout *layout = visit_layout(visit);
   const uint8_t *stack = heap_memory(
       visit_heap(visit), slots + 8 * shape->locals, 8 * shape->stack_size);
   for (uint64_t i = 0; stack && i < shape->stack_size; i++) {
     uint64_t word = load_u64(stack + 8 * i);
     uint64_t target = stack_reference(layout, word);
-    if (!target || !heap_is_object(visit_heap(visit), target))
+    if (!target || !heap_is_object(visit_heap(visit), target) ||
+        (kind == PYHEAP_PROBABLE && !may_be_held(visit, word)))
       continue;
     visit_counted_as(visit, word);
     visit_reference(visit, target, PYHEAP_PROBABLE, PYHEAP_NAME_STACK, i);
@@ -178,7 +188,16 @@ static void visit_stack(struct visit *visit, const struct frame_shape *shape,
   visit_slots(visit, shape, bytes, count, known || always_locals ? count : 0,
               kind);
   if (!known)
-    scan_stack(visit, shape, slots);
+    scan_stack(visit, shape, slots, kind);
+}
+
+/** A member of a frame that is a plain pointer. */
+static void visit_member(struct visit *visit, const uint8_t *header,
+                         int32_t offset, enum pyheap_reference_kind kind,
+                         const char *name) {
+  uint64_t target = load_u64(header + offset);
+  if (kind != PYHEAP_PROBABLE || heap_is_object(visit_heap(visit), target))
+    visit_named(visit, target, kind, name);
 }
 
 void visit_interpreter_frame(struct visit *visit, const struct object *holder,
@@ -190,12 +209,10 @@ void visit_interpreter_frame(struct visit *visit, const struct object *holder,
     return;
   }
   uint64_t code = header_code(layout, header);
-  visit_named(visit,
-              load_u64(header + OFFSET(layout, _PyInterpreterFrame, frame_obj)),
-              kind, "frame object");
-  visit_named(visit,
-              load_u64(header + OFFSET(layout, _PyInterpreterFrame, f_locals)),
-              kind, ".f_locals");
+  visit_member(visit, header, OFFSET(layout, _PyInterpreterFrame, frame_obj),
+               kind, "frame object");
+  visit_member(visit, header, OFFSET(layout, _PyInterpreterFrame, f_locals),
+               kind, ".f_locals");
   visit_word(visit, function_word(layout, header), kind, "function");
   visit_word(visit, code_word(layout, header), kind, ".f_code");
 
@@ -212,7 +229,8 @@ void visit_interpreter_frame(struct visit *visit, const struct object *holder,
               header_depth(layout, frame, header), false, kind);
 }
 
-/** Whether a function of Python runs, or ran, in what may be a frame. */
+/** Whether a function of Python ran in what may be a frame, and no thread runs
+ * it. */
 static bool may_be_frame(const struct pyheap *heap, uint64_t frame) {
   const struct layout *layout = heap_layout(heap);
   const uint8_t *header = frame_header(heap, frame);
@@ -220,6 +238,7 @@ static bool may_be_frame(const struct pyheap *heap, uint64_t frame) {
   struct object function;
   const char *why;
   return header && frame_owner(heap, frame) == FRAME_OWNER_THREAD &&
+         !heap_is_running(heap, frame) &&
          frame_shape_read(heap, header_code(layout, header), &shape) &&
          object_load(heap,
                      stack_reference(layout, function_word(layout, header)),
@@ -231,15 +250,19 @@ bool visit_suspended_frames(struct visit *visit, uint64_t frame) {
   const struct pyheap *heap = visit_heap(visit);
   const struct layout *layout = heap_layout(heap);
   struct problems *problems = visit->problems;
+  uint64_t mark = 0;
   unsigned count = 0;
 
   if (frames_are_objects(layout))
     return false;
   /* Guesses are no news of the heap. */
   visit->problems = NULL;
-  while (count < MAX_SUSPENDED && !visit->stop && frame % 8 == 0 &&
-         may_be_frame(heap, frame)) {
+  while (count < MAX_SUSPENDED && !visit->stop && frame != mark &&
+         frame % 8 == 0 && may_be_frame(heap, frame)) {
     visit_interpreter_frame(visit, NULL, frame, PYHEAP_PROBABLE);
+    /* Damage makes rings, which come back to one of these. */
+    if (!(count & (count + 1)))
+      mark = frame;
     frame =
         heap_word(heap, frame, OFFSET(layout, _PyInterpreterFrame, previous));
     count++;

@@ -64,6 +64,7 @@ enum {
   TYPE_VOID = 20,          /**< NPY_VOID: of fields, or of arrays. */
   MAX_OBJECT_FIELDS = 256, /**< Of one item. */
   MAX_DESCR_DEPTH = 16,
+  MAX_DESCRS = 1 << 12, /**< Within one, however often. */
 };
 
 /** A data type, of either major version. */
@@ -240,6 +241,7 @@ static uint64_t size_void(const struct pyheap *heap,
 struct object_fields {
   uint64_t offsets[MAX_OBJECT_FIELDS];
   size_t count;
+  unsigned opened; /**< Data types looked at. */
   bool incomplete;
 };
 
@@ -306,7 +308,8 @@ static void find_object_fields(const struct pyheap *heap, uint64_t address,
                                struct object_fields *found) {
   struct descr descr;
 
-  if (depth == MAX_DESCR_DEPTH || !descr_open(heap, address, &descr))
+  if (depth == MAX_DESCR_DEPTH || ++found->opened > MAX_DESCRS ||
+      !descr_open(heap, address, &descr))
     found->incomplete = true;
   else if (descr.type_num == TYPE_OBJECT)
     add_object_field(found, offset);

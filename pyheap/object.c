@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "allocator.h"
+#include "block_owners.h"
 #include "c_stack.h"
 #include "heap.h"
 #include "instance.h"
@@ -514,6 +515,16 @@ static void visit_members(struct visit *visit, const struct object *object,
   }
 }
 
+/** Whether the block is the visited object's alone. */
+static bool is_own_block(struct visit *visit, uint64_t block) {
+  enum block_ownership ownership = block_owners_note(
+      visit->heap->block_owners, block, visit->object->address);
+  if (ownership == BLOCK_UNKNOWN)
+    visit_problem(visit, "blocks of extensions' objects that were left out",
+                  visit->object->address);
+  return ownership == BLOCK_OWN;
+}
+
 /** A word of an instance whose type no table describes: probably a reference
  * when an object is there, and when it leads to a block of memory, what that has
  * of the kind, and the frames of one stack. */
@@ -528,12 +539,13 @@ static void scan_word(struct visit *visit, uint64_t word, uint64_t at) {
     return;
   }
   uint64_t size = allocator_block_size(heap, word);
-  const uint8_t *block = size <= MAX_BLOCK && at <= UINT32_MAX
+  const uint8_t *block = size && size <= MAX_BLOCK && at <= UINT32_MAX
                              ? heap_memory(heap, word, size)
                              : NULL;
+  if (!block || !is_own_block(visit, word))
+    return;
   bool frames = false;
-  for (uint64_t inner = 0; block && inner + 8 <= size && !visit->stop;
-       inner += 8) {
+  for (uint64_t inner = 0; inner + 8 <= size && !visit->stop; inner += 8) {
     uint64_t target = load_u64(block + inner);
     if (!target)
       continue;

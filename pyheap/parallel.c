@@ -18,7 +18,9 @@ void *parallel_calloc(size_t count, size_t size) {
 
 unsigned parallel_threads(void) {
   long processors = sysconf(_SC_NPROCESSORS_ONLN);
-  return processors > 0 ? (unsigned)processors : 1;
+  return processors < 1             ? 1
+         : processors > MAX_WORKERS ? MAX_WORKERS
+                                    : (unsigned)processors;
 }
 
 struct start {

@@ -7,6 +7,7 @@
 
 #include "heap.h"
 #include "known_frames.h"
+#include "sorted.h"
 
 static struct pyheap_error *add_root(struct pyheap *heap,
                                      enum pyheap_root_kind kind,
@@ -188,9 +189,34 @@ static struct pyheap_error *add_interpreters(struct pyheap *heap) {
   return add_interpreter(heap, main_interpreter);
 }
 
+static int compare_addresses(const void *left, const void *right) {
+  const uint64_t *a = left, *b = right;
+  return *a < *b ? -1 : *a > *b;
+}
+
+static struct pyheap_error *sort_frames(struct pyheap *heap) {
+  heap->running =
+      reallocarray(NULL, heap->root_count + 1, sizeof *heap->running);
+  if (!heap->running)
+    return &error_no_memory;
+  for (size_t i = 0; i < heap->root_count; i++)
+    if (heap->roots[i].kind == PYHEAP_ROOT_FRAME)
+      heap->running[heap->running_count++] = heap->roots[i].address;
+  qsort(heap->running, heap->running_count, sizeof *heap->running,
+        compare_addresses);
+  return NULL;
+}
+
+bool heap_is_running(const struct pyheap *heap, uint64_t frame) {
+  size_t place =
+      SORTED_PLACE(0, heap->running_count, i, heap->running[i] < frame);
+  return place < heap->running_count && heap->running[place] == frame;
+}
+
 struct pyheap_error *roots_list(struct pyheap *heap) {
   TRY(add_root(heap, PYHEAP_ROOT_RUNTIME, heap->runtime, 0));
   TRY(add_interpreters(heap));
+  TRY(sort_frames(heap));
   /* The last, for it is guessed what they refer to. */
   for (size_t i = 0; i < heap->memory.stack_count; i++)
     TRY(add_root(heap, PYHEAP_ROOT_STACK, heap->memory.stacks[i].start, 0));

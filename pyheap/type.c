@@ -473,8 +473,13 @@ static bool has_own_row(const struct pyheap *heap, const struct type *type) {
 }
 
 bool type_sizes_itself(const struct pyheap *heap, const struct type *type) {
+  struct types *types = (struct types *)&heap->types;
   int8_t known = __atomic_load_n(&type->sizes_itself, __ATOMIC_RELAXED);
 
+  if (known)
+    return known > 0;
+  /* Names of types whose file is gone are looked up, and remembered. */
+  pthread_mutex_lock(&types->lock);
   for (uint32_t i = 0; i < type->public.mro_count && !known; i++) {
     const struct type *base = heap->types.list[type->mro[i]];
     if (has_own_row(heap, base))
@@ -484,6 +489,7 @@ bool type_sizes_itself(const struct pyheap *heap, const struct type *type) {
   }
   if (!known)
     known = -1;
+  pthread_mutex_unlock(&types->lock);
   __atomic_store_n((int8_t *)&type->sizes_itself, known, __ATOMIC_RELAXED);
   return known > 0;
 }
