@@ -81,18 +81,23 @@ static pid_t process_of(pid_t thread) {
   return process;
 }
 
-/** The process in "... of attached Thread 0x7f (LWP 4711)." or
+/** The thread, or process, in "... of attached Thread 0x7f (LWP 4711)." or
  * "... of child process 4711.", or 0. */
-static pid_t named_process(const char *line) {
+static pid_t named_thread(const char *line) {
   static const char *const marks[] = {"(LWP ", "process ", "LWP "};
   int id;
 
   for (size_t i = 0; i < sizeof marks / sizeof *marks; i++) {
     const char *mark = strstr(line, marks[i]);
     if (mark && sscanf(mark + strlen(marks[i]), "%d", &id) == 1 && id > 0)
-      return process_of(id);
+      return id;
   }
   return 0;
+}
+
+static void take_thread(struct debuggee *debuggee, const char *line) {
+  debuggee->thread = named_thread(line);
+  debuggee->pid = debuggee->thread ? process_of(debuggee->thread) : 0;
 }
 
 static void add_file(struct debuggee *debuggee, const char *path,
@@ -153,7 +158,7 @@ static void take_line(struct debuggee *debuggee, enum heading heading,
   else if (has_program && !debuggee->exe && line[1] == '`')
     debuggee->exe = quoted_path(line);
   else if (heading == HEADING_NATIVE && !debuggee->pid)
-    debuggee->pid = named_process(line);
+    take_thread(debuggee, line);
   else
     take_section(debuggee, line);
 }
@@ -285,6 +290,10 @@ void debuggee_deinit(struct debuggee *debuggee) {
   free(debuggee->exe);
   free(debuggee->identity);
   *debuggee = (struct debuggee){0};
+}
+
+bool debuggee_is_named(const struct debuggee *debuggee) {
+  return !debuggee->thread || process_of(debuggee->thread) == debuggee->pid;
 }
 
 static bool can_open(const char *path) {

@@ -18,6 +18,7 @@ struct debuggee {
   char *core;
   char *exe;
   pid_t pid;
+  pid_t thread; /**< Of pid, by which gdb named it; 0: by none. */
   struct pyheap_file *files;
   size_t file_count;
   /** Differs from that of another debuggee, and from that of this one after it
@@ -28,6 +29,10 @@ struct debuggee {
 /** Reads the answer of "info files" in the file FD. */
 void debuggee_init(struct debuggee *debuggee, int fd);
 void debuggee_deinit(struct debuggee *debuggee);
+/** Whether the thread by which gdb named the process still is one of it.  Where
+ * not, what "info files" said must be asked for again: the number is no one's
+ * now, or another process's. */
+bool debuggee_is_named(const struct debuggee *debuggee);
 /** Whether it is a process that has ended though gdb still shows it: one that
  * was killed while it was stopped. */
 bool debuggee_has_ended(const struct debuggee *debuggee);

@@ -255,10 +255,12 @@ static char *take_brief(void) {
 }
 
 /** Whether what "info files" said last is so now.  If not, it must be asked
- * for. */
+ * for.  It names the process by the thread that was selected then, which may
+ * have ended since, and what is told in short does not tell that. */
 static bool knows_files(struct server *server) {
   char *brief = take_brief();
-  bool same = brief && server->brief && strcmp(brief, server->brief) == 0;
+  bool same = brief && server->brief && strcmp(brief, server->brief) == 0 &&
+              debuggee_is_named(&server->debuggee);
 
   free(server->asked_brief);
   server->asked_brief = brief;
@@ -289,6 +291,7 @@ static bool look_at_debuggee(struct server *server) {
   debuggee_init(&now, HELPER_FD_FILES);
   if (session->heap && debuggee_is_same(&server->debuggee, &now) &&
       (now.core || pyheap_is_current(session->heap))) {
+    server->debuggee.thread = now.thread;
     debuggee_deinit(&now);
     return true;
   }

@@ -41,6 +41,23 @@ while True:
     os.kill(os.getpid(), signal.SIGTRAP)
 """
 
+# Its second thread ends once it is debugged; then it stops itself.
+THREADED = """
+import os, signal, threading, time
+end = threading.Event()
+thread = threading.Thread(target=end.wait)
+thread.start()
+print("ready", flush=True)
+while "TracerPid:\\t0" in open("/proc/self/status").read():
+    time.sleep(0.02)
+end.set()
+thread.join()
+while os.path.exists("/proc/self/task/%d" % thread.native_id):
+    time.sleep(0.02)
+os.kill(os.getpid(), signal.SIGTRAP)
+signal.pause()
+"""
+
 OTHER_READER = """
 #include <gdb/jit-reader.h>
 GDB_DECLARE_GPL_COMPATIBLE_READER
@@ -561,6 +578,21 @@ def test_live(session):
         session.check("a process", "process %d" % program.pid in out, out)
 
 
+def test_thread_ended(session):
+    """The thread by which gdb named the process is no more."""
+    with Program(session.python, THREADED) as program:
+        status, out = session.batch(
+            ["thread 2", "muppy info", "continue", "echo ended\\n", "info threads",
+             "muppy info", "muppy info"], where=["-p", str(program.pid)])
+        before, _, after = out.partition("ended\n")
+        told = r"^\S.* process %d\b.*" % program.pid
+        shown = re.findall(told, after, re.M)
+        session.check("a thread that ended", status == 0
+                      and "Switching to thread 2" in before and "  2  " not in after
+                      and len(re.findall(told, before, re.M)) == 1
+                      and len(shown) == 2 and "debugger's memory" not in out, out)
+
+
 def test_written(session):
     """gdb itself writes to the memory of a process that does not run."""
     with start(session.python, 7, stay=True) as program:
@@ -672,7 +704,7 @@ def test_files_gone(session):
 TESTS = [test_answers, test_width, test_files, test_expressions, test_long, test_help,
          test_untouched, test_mi,
          test_no_program, test_helper, test_readers, test_limits, test_terminal,
-         test_end, test_live, test_processes, test_written, test_through_gdb,
+         test_end, test_live, test_thread_ended, test_processes, test_written, test_through_gdb,
          test_gdbserver, test_files_gone]
 
 
