@@ -29,7 +29,9 @@
  *   debugged is told in short by way of gdb's log, which "with" ends again
  *   whatever happens; "info files" is piped when the helper asks for it.
  *   Before gdb 12 there is no setting for the log, and while the user has one
- *   there is none for us.
+ *   there is none for us.  To MI gdb tells of each command that the settings
+ *   "logging file" and "logging enabled" changed, and changed back; it holds
+ *   that back for -gdb-set only, and a script cannot know whether there is MI.
  * - muppy.so is loaded when it is needed first: a gdb that never is asked for
  *   Python objects pays nothing and can use another JIT reader.
  */
