@@ -23,15 +23,26 @@ static const struct place {
 
 enum {
   PLACES = sizeof places / sizeof *places,
-  HAMT_LEVELS = 7, /**< Python/hamt.c, _Py_HAMT_MAX_TREE_DEPTH */
-  HAMT_ARRAY = 32, /**< HAMT_ARRAY_NODE_SIZE */
+  HAMT_LEVELS = 8,    /**< Python/hamt.c, _Py_HAMT_MAX_TREE_DEPTH */
+  HAMT_ARRAY = 32,    /**< HAMT_ARRAY_NODE_SIZE */
+  NODE_LIMIT = 10000, /**< Nodes of HAMTs that are looked at. */
+};
+
+/** A node of a HAMT that is still to be looked at. */
+struct pending {
+  uint64_t node;
+  int level;
 };
 
 struct search {
   struct pyheap *heap;
-  uint64_t holders[PLACES]; /**< Types; 0: none has that name. */
-  uint64_t hamt;
-  uint64_t bitmap, array, collision; /**< The types of its nodes. */
+  uint64_t holders[PLACES];          /**< Types; 0: none has that name. */
+  uint64_t bitmap, array, collision; /**< The types of a HAMT's nodes. */
+  uint64_t root;     /**< Of the HAMT that was gone through last. */
+  uint64_t metatype; /**< What the types of its nodes must be of. */
+  unsigned nodes;    /**< How many were looked at, of all HAMTs. */
+  struct pending pending[HAMT_LEVELS * HAMT_ARRAY];
+  unsigned pending_count;
 };
 
 static uint64_t type_of(const struct pyheap *heap, uint64_t address) {
@@ -40,47 +51,84 @@ static uint64_t type_of(const struct pyheap *heap, uint64_t address) {
 
 /* Nodes of a HAMT ---------------------------------------------------------- */
 
-static void note_node(struct search *search, uint64_t node, int level);
-
-/** The nodes below one with COUNT pairs of a key and a value, of which those with
- * no key are nodes. */
-static void note_pairs(struct search *search, uint64_t pairs, uint64_t count,
-                       int level) {
-  for (uint64_t i = 0; i < count; i++)
-    if (!heap_word(search->heap, pairs + 16 * i, 0))
-      note_node(search, heap_word(search->heap, pairs + 16 * i, 8), level + 1);
+/** Puts off NODE.  There is room: a level has as many nodes at most as one node
+ * has items, for they are taken from the deepest level first. */
+static void put_off(struct search *search, uint64_t node, int level) {
+  if (!node || level >= HAMT_LEVELS ||
+      search->pending_count == sizeof search->pending / sizeof *search->pending)
+    return;
+  search->pending[search->pending_count++] = (struct pending){node, level};
 }
 
-/** Notes the types of NODE and of those below it.  The root is never one of
+/** The nodes below an array node. */
+static void put_off_array(struct search *search, uint64_t node, int level) {
+  const struct pyheap *heap = search->heap;
+  uint64_t first =
+      node + (uint64_t)OFFSET(heap->layout, PyHamtNode_Array, a_array);
+
+  for (uint64_t i = 0; i < HAMT_ARRAY; i++)
+    put_off(search, heap_word(heap, first + 8 * i, 0), level + 1);
+}
+
+/** The nodes below one with pairs of a key and a value, of which those with no
+ * key are nodes. */
+static void put_off_pairs(struct search *search, uint64_t node, int level) {
+  const struct pyheap *heap = search->heap;
+  uint64_t size =
+      heap_word(heap, node, OFFSET(heap->layout, PyVarObject, ob_size));
+  uint64_t pairs =
+      node + (uint64_t)OFFSET(heap->layout, PyHamtNode_Bitmap, b_array);
+
+  if (size > 2 * HAMT_ARRAY)
+    return;
+  for (uint64_t i = 0; i < size / 2; i++)
+    if (!heap_word(heap, pairs + 16 * i, 0))
+      put_off(search, heap_word(heap, pairs + 16 * i, 8), level + 1);
+}
+
+/** Notes the type of NODE and puts off those below it.  The root is never one of
  * collisions, and of the others only one kind has no items of its own number
  * (Python/hamt.c). */
 static void note_node(struct search *search, uint64_t node, int level) {
-  const struct layout *layout = search->heap->layout;
-  uint64_t type = node ? type_of(search->heap, node) : 0;
-  if (!type || level > HAMT_LEVELS)
+  const struct pyheap *heap = search->heap;
+  uint64_t type = type_of(heap, node);
+
+  if (!type || type_of(heap, type) != search->metatype)
     return;
-  if (!heap_word(search->heap, type,
-                 OFFSET(layout, PyTypeObject, tp_itemsize))) {
-    uint64_t first = node + (uint64_t)OFFSET(layout, PyHamtNode_Array, a_array);
+  if (!heap_word(heap, type, OFFSET(heap->layout, PyTypeObject, tp_itemsize))) {
     search->array = type;
-    for (uint64_t i = 0; i < HAMT_ARRAY; i++)
-      note_node(search, heap_word(search->heap, first, (int32_t)(8 * i)),
-                level + 1);
+    put_off_array(search, node, level);
     return;
   }
   if (level == 0)
     search->bitmap = type;
-  if (type != search->bitmap) {
-    if (search->bitmap)
-      search->collision = type;
+  if (type == search->bitmap)
+    put_off_pairs(search, node, level);
+  else if (search->bitmap)
+    search->collision = type;
+}
+
+/** Notes the types of the nodes of HAMT, while there are some to be found.  A node
+ * of collisions hardly ever exists, and contexts are many: what was looked at for
+ * all of them is bounded, also where nodes are damaged and hold themselves. */
+static void note_nodes(struct search *search, uint64_t hamt) {
+  const struct pyheap *heap = search->heap;
+  uint64_t root =
+      heap_word(heap, hamt, OFFSET(heap->layout, PyHamtObject, h_root));
+
+  /* Contexts that were copied share it. */
+  if (root == search->root)
     return;
+  search->root = root;
+  search->metatype = type_of(heap, type_of(heap, hamt));
+  search->pending_count = 0;
+  put_off(search, root, 0);
+  while (search->pending_count && search->nodes < NODE_LIMIT &&
+         !(search->bitmap && search->array && search->collision)) {
+    struct pending next = search->pending[--search->pending_count];
+    search->nodes++;
+    note_node(search, next.node, next.level);
   }
-  uint64_t size =
-      heap_word(search->heap, node, OFFSET(layout, PyVarObject, ob_size));
-  if (size <= 2 * HAMT_ARRAY)
-    note_pairs(search,
-               node + (uint64_t)OFFSET(layout, PyHamtNode_Bitmap, b_array),
-               size / 2, level);
 }
 
 /* Going through the objects ------------------------------------------------- */
@@ -92,11 +140,8 @@ take_held(struct search *search, const struct place *place, uint64_t address) {
   uint64_t type = held ? type_of(heap, held) : 0;
   if (!type || type == type_of(heap, address))
     return NULL;
-  if (place->member == FACT_PyContext__ctx_vars &&
-      !(search->bitmap && search->array && search->collision))
-    note_node(search,
-              heap_word(heap, held, OFFSET(heap->layout, PyHamtObject, h_root)),
-              0);
+  if (place->member == FACT_PyContext__ctx_vars)
+    note_nodes(search, held);
   return lost_names_take(heap, type, place->name);
 }
 

@@ -7,14 +7,16 @@ the names of types that nothing in memory names.
 See common.py for the environment.
 """
 import argparse
+import contextlib
 import os
 import re
 import shutil
 import sys
 
 import common
-from common import ALL_MEMORY, DEFAULT_MEMORY, CommandLine, Failure, Results
-from common import interpreter, scratch
+from common import ALL_MEMORY, DEFAULT_MEMORY, CommandLine, Failure, Program
+from common import Results, gcore, interpreter, scratch
+from damage import Core
 
 # Percent of the objects whose type is to have its name.
 NAMED_SHARE = 99.9
@@ -22,6 +24,21 @@ NAMED_SHARE = 99.9
 NAMELESS = re.compile(r"type 0x[0-9a-f]+$")
 # Arrays: how wide their items are is in the file of their module.
 UNSIZED = ("array.array",)
+
+# The root of this context's variables is an array of nodes.
+CONTEXT = """
+import contextvars, signal
+def fill():
+    for variable in variables:
+        variable.set(None)
+variables = [contextvars.ContextVar("v%d" % number) for number in range(200)]
+context = contextvars.Context()
+context.run(fill)
+print("ready", flush=True)
+signal.pause()
+"""
+# Of PyHamtNode_Array: where its nodes are, and how many.
+ARRAY_START, ARRAY_LENGTH = 16, 32
 
 
 class Copy:
@@ -113,6 +130,28 @@ def test_core(results, python, title, memory):
                       said)
 
 
+def test_circle(results, python, title):
+    """A node of a context's variables has nothing but itself below it."""
+    reader = CommandLine()
+    with scratch() as directory:
+        copy = Copy(python, directory)
+        with Program(copy.path, CONTEXT, **copy.variables) as program:
+            core = gcore(program.pid, os.path.join(directory, "core"))
+        said = reader.ask(["objects", "-type", "hamt_array_node"], core=core)
+        found = [int(word, 16) for word in re.findall(r"^0x[0-9a-f]+", said, re.M)]
+        copy.delete()
+        if not results.check(title + ": a node to damage", len(found) == 1, said):
+            return
+        with contextlib.ExitStack() as changes:
+            damaged = Core(core)
+            for i in range(ARRAY_LENGTH):
+                changes.enter_context(damaged.changed(
+                    found[0] + ARRAY_START + 8 * i, found[0]))
+            rows = summary(reader, core=core)
+        results.check(title + ": its type has its name",
+                      rows.get("hamt_array_node", (0,))[0] == 1, str(rows)[:1500])
+
+
 def test_live(results, python, title):
     """A process whose program was replaced, as updates do."""
     reader = CommandLine()
@@ -144,6 +183,7 @@ def main():
             test_core(results, python, name + ", core", DEFAULT_MEMORY)
             test_core(results, python, name + ", core with files", ALL_MEMORY)
             test_live(results, python, name + ", live")
+            test_circle(results, python, name + ", a circle")
         except Failure as failure:
             results.check(name, False, str(failure))
     status = results.close()
