@@ -16,6 +16,7 @@ enum {
   MOST_REFERENCES = 5000,
   BROWSE_STEPS = 15,
   SCREEN_ROWS = 24,
+  FILES_MISSING = 4, /**< In one case of so many. */
   MISSED = 8, /**< If one object in so many is gone, this has to be told. */
 };
 
@@ -187,6 +188,9 @@ const char *ask_everything(const char *path, uint64_t variety,
   const char *nonsense = NULL;
   session.target.core = path;
   session.target.threads = 1 + variety % 2;
+  /* As on another machine: the interpreter's file is missing. */
+  if (variety / 2 % FILES_MISSING == 0)
+    session.target.sysroot = "/nonexistent";
 
   for (size_t i = 0; i < sizeof questions / sizeof *questions; i++)
     if ((i == 0 || next_random(&variety) % 2) &&
