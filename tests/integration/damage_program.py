@@ -3,6 +3,7 @@
 object itself, for damage.py.  Writes no truth; it ends or waits at once."""
 import argparse
 import collections
+import contextvars
 import functools
 import io
 import itertools
@@ -48,6 +49,20 @@ def add_containers():
     kept.append(bytearray(1000))
     kept.append(io.BytesIO(b"bytes" * 50))
     kept.append([1 << 3000, -5, 1.5, 2j, "ascii", "\xe4", "\u20ac", "\U0001f40d"])
+
+
+def set_variables():
+    for number in range(100):
+        variable = contextvars.ContextVar("variable %d" % number)
+        variable.set(number)
+        kept.append(variable)
+
+
+def add_contexts():
+    """Whose variables are in nodes of several kinds."""
+    for _ in range(10):
+        kept.append(contextvars.Context())
+        kept[-1].run(set_variables)
 
 
 def add_instances():
@@ -106,6 +121,7 @@ def main():
     parser.add_argument("--how", choices=("abort", "pause"))
     options = parser.parse_args()
     add_containers()
+    add_contexts()
     add_instances()
     add_running()
     add_interpreter()
