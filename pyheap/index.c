@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "give_back.h"
 #include "heap.h"
 #include "index_collect.h"
 #include "parallel.h"
@@ -296,6 +297,7 @@ struct pyheap_error *pyheap_index_references(struct pyheap *heap) {
   TRY(index_collect(heap, &collected));
   struct pyheap_error *error = build(heap, &collected);
   collected_deinit(&collected);
+  give_back_freed();
   if (error) {
     index_forget(heap);
     return error;
