@@ -7,37 +7,54 @@
 #include <stdlib.h>
 
 #include "plugin/describe.h"
+#include "pyheap/give_back.h"
 #include "pyheap/sorted.h"
 
 enum {
   NAMES_SHOWN = 3, /**< Of several references between the same two. */
   /** Nodes whose references are kept, in a table without collisions: another
-   * one takes the place. */
+   * one takes the place when it was looked through for longer. */
   PLACES = 256,
-  MANY = 256,            /**< References that are worth a place. */
-  COSTLY = 1 << 16,      /**< Those looked at, after which they are kept. */
-  ENTRIES_MAX = 1 << 24, /**< Kept of all nodes together: 384 MiB. */
+  MANY = 256, /**< References that are worth a place. */
+  /** To keep a reference, numbered and sorted, takes as long as to look at 30 to
+   * 80, the more the farther apart the objects are.  So much is looked through
+   * before a node's are kept: what is asked for only some of them does not wait
+   * for all, and a tree of all takes little more than if they were kept at
+   * once. */
+  KEEPING = 32,
+  TRIED_FIRST = KEEPING * 4 * MANY,
+  ENTRIES_MAX = 1 << 24, /**< Kept of all nodes together: 256 MiB. */
+  GIVE_BACK = 1 << 16,   /**< Entries that the system gets back: a MiB. */
 };
 
 /** A reference of a node. */
 struct entry {
   pyheap_node to;
-  uint32_t rank; /**< Among the node's. */
+  uint32_t rank : 24; /**< Among the node's. */
+  uint32_t form : 6, kind : 2;
   uint64_t name;
-  uint8_t form, kind;
 };
+_Static_assert(PYHEAP_NAME_STATIC < 1 << 6 && PYHEAP_PROBABLE < 1 << 2,
+               "form and kind");
 
 /** A node that has many. */
 struct place {
   pyheap_node from;
-  uint64_t looked_at;    /**< References, in all searches so far. */
+  /** References, in all searches so far, less those looked at for other nodes that
+   * could have had the place. */
+  uint64_t looked_at;
+  uint64_t longest; /**< Of these searches: there are at least as many. */
+  /** They are kept when as many were looked at.  UINT64_MAX: never, they are too
+   * many. */
+  uint64_t next_try;
   struct entry *entries; /**< By target and rank; NULL: not kept yet. */
   size_t count, capacity;
 };
 
 struct reference_names {
   const struct pyheap *heap;
-  size_t kept; /**< Entries of all places. */
+  size_t kept;      /**< Entries of all places. */
+  size_t kept_most; /**< Those that there were at the same time. */
   struct place places[PLACES];
 };
 
@@ -45,7 +62,7 @@ struct reference_names *reference_names_create(const struct pyheap *heap) {
   struct reference_names *names = must_alloc(sizeof *names);
 
   names->heap = heap;
-  names->kept = 0;
+  names->kept = names->kept_most = 0;
   for (size_t i = 0; i < PLACES; i++)
     names->places[i] = (struct place){.from = PYHEAP_NO_NODE};
   return names;
@@ -56,6 +73,8 @@ void reference_names_destroy(struct reference_names *names) {
     return;
   for (size_t i = 0; i < PLACES; i++)
     free(names->places[i].entries);
+  if (names->kept_most >= GIVE_BACK)
+    give_back_freed();
   free(names);
 }
 
@@ -98,28 +117,44 @@ struct keeping {
   const struct pyheap *heap;
   struct place *place;
   size_t room;
+  bool stopped, out_of_memory;
 };
 
+/** Makes room for one more. */
+static bool reserve(struct place *place, size_t room) {
+  if (place->count < place->capacity)
+    return true;
+  size_t capacity = place->capacity ? 2 * place->capacity : 4 * MANY;
+  if (capacity > room)
+    capacity = room;
+  struct entry *grown =
+      reallocarray(place->entries, capacity, sizeof *place->entries);
+  if (!grown)
+    return false;
+  place->entries = grown;
+  place->capacity = capacity;
+  return true;
+}
+
 static bool keep(void *context, const struct pyheap_reference *reference) {
-  const struct keeping *keeping = context;
+  struct keeping *keeping = context;
   struct place *place = keeping->place;
   pyheap_node to = pyheap_node_at(keeping->heap, reference->target);
 
-  if (place->count >= keeping->room)
-    return false;
   if (to == PYHEAP_NO_NODE)
     return true;
-  if (place->count == place->capacity) {
-    place->capacity = place->capacity ? 2 * place->capacity : 4 * MANY;
-    place->entries =
-        must_realloc(place->entries, place->capacity * sizeof *place->entries);
-  }
+  keeping->stopped = place->count >= keeping->room;
+  if (keeping->stopped)
+    return false;
+  keeping->out_of_memory = !reserve(place, keeping->room);
+  if (keeping->out_of_memory)
+    return false;
   place->entries[place->count] = (struct entry){
       .to = to,
       .rank = (uint32_t)place->count,
       .name = reference->name.value,
-      .form = (uint8_t)reference->name.form,
-      .kind = (uint8_t)reference->kind,
+      .form = (uint32_t)reference->name.form,
+      .kind = (uint32_t)reference->kind,
   };
   place->count++;
   return true;
@@ -133,27 +168,35 @@ static int compare_entries(const void *left, const void *right) {
   return a->rank < b->rank ? -1 : a->rank > b->rank;
 }
 
-static void forget(struct reference_names *names, struct place *place) {
-  names->kept -= place->count;
+/** Frees what is kept of a place's node. */
+static void drop(struct place *place) {
   free(place->entries);
-  *place = (struct place){.from = PYHEAP_NO_NODE};
+  place->entries = NULL;
+  place->count = place->capacity = 0;
 }
 
-/** Keeps the references of a place's node; those that are too many are searched
- * as before. */
+/** Keeps the references of a place's node, when they are as few as what was looked
+ * at is worth.  Otherwise, and without memory, they are searched as before. */
 static void keep_all(struct reference_names *names, struct place *place) {
-  struct keeping keeping = {names->heap, place, ENTRIES_MAX - names->kept};
+  size_t room = ENTRIES_MAX - names->kept;
+  bool worth_all = place->looked_at / KEEPING >= room;
+  struct keeping keeping = {
+      .heap = names->heap,
+      .place = place,
+      .room = worth_all ? room : (size_t)(place->looked_at / KEEPING),
+  };
 
   pyheap_referents(names->heap, place->from, keep, &keeping);
-  if (place->count == keeping.room) {
-    place->count = 0;
-    forget(names, place);
+  if (names->kept + place->count > names->kept_most)
+    names->kept_most = names->kept + place->count;
+  if (keeping.stopped || keeping.out_of_memory || !place->count) {
+    bool never = worth_all || keeping.out_of_memory || !place->count;
+    place->next_try = never ? UINT64_MAX : 2 * place->looked_at;
+    drop(place);
     return;
   }
   names->kept += place->count;
-  if (place->count)
-    qsort(place->entries, place->count, sizeof *place->entries,
-          compare_entries);
+  qsort(place->entries, place->count, sizeof *place->entries, compare_entries);
 }
 
 static void search_kept(const struct place *place, pyheap_node to,
@@ -166,6 +209,25 @@ static void search_kept(const struct place *place, pyheap_node to,
     if (!take(search, name, (enum pyheap_reference_kind)entry->kind))
       return;
   }
+}
+
+/** The place of a node that was searched, NULL when there is none for it. */
+static struct place *place_of(struct reference_names *names, pyheap_node from,
+                              uint64_t looked_at) {
+  struct place *place = &names->places[from % PLACES];
+
+  if (place->from == from)
+    return place;
+  if (looked_at < MANY)
+    return NULL;
+  if (place->looked_at > looked_at) {
+    place->looked_at -= looked_at;
+    return NULL;
+  }
+  names->kept -= place->count;
+  drop(place);
+  *place = (struct place){.from = from, .next_try = TRIED_FIRST};
+  return place;
 }
 
 static struct search find(struct reference_names *names, pyheap_node from,
@@ -181,15 +243,14 @@ static struct search find(struct reference_names *names, pyheap_node from,
   search.looked_at = pyheap_referents_to(names->heap, from, search.target,
                                          search_reference, &search) +
                      search.found;
-  if (place->from == from)
-    place->looked_at += search.looked_at;
-  else if (search.looked_at < MANY)
+  place = place_of(names, from, search.looked_at);
+  if (!place)
     return search;
-  else {
-    forget(names, place);
-    *place = (struct place){.from = from, .looked_at = search.looked_at};
-  }
-  if (place->looked_at >= COSTLY && place->looked_at > search.looked_at)
+  place->looked_at += search.looked_at;
+  if (place->longest < search.looked_at)
+    place->longest = search.looked_at;
+  if (place->looked_at >= place->next_try &&
+      place->looked_at / KEEPING >= place->longest)
     keep_all(names, place);
   return search;
 }
