@@ -308,8 +308,10 @@ static bool is_plausible(const struct pyheap *heap, const struct object *object,
     if (known)
       return bytes <= memory_size(&heap->memory);
   }
+  /* What is mapped from files alone, and was not saved, is no such memory. */
   return bytes <= object->available ||
-         memory_is_mapped(&heap->memory, object->address, bytes);
+         (bytes <= memory_size(&heap->memory) &&
+          memory_is_mapped(&heap->memory, object->address, bytes));
 }
 
 bool object_measure(const struct pyheap *heap, const struct object *object,
