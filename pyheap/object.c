@@ -256,12 +256,20 @@ static uint64_t variable_size(const struct object *object) {
   return bytes;
 }
 
+/** Whether BYTES of an object may be at ADDRESS, saved or not.  Files that were
+ * mapped for reading count as mapped, but not as memory that objects are in. */
+static bool may_be_there(const struct pyheap *heap, uint64_t address,
+                         uint64_t bytes) {
+  return bytes <= memory_size(&heap->memory) &&
+         memory_is_mapped(&heap->memory, address, bytes);
+}
+
 /** Whether there is memory for COUNT items of SIZE bytes at ADDRESS. */
 static bool is_table(const struct pyheap *heap, uint64_t address,
                      uint64_t count, uint64_t size) {
   uint64_t bytes;
   return !count || (!__builtin_mul_overflow(count, size, &bytes) &&
-                    memory_is_mapped(&heap->memory, address, bytes));
+                    may_be_there(heap, address, bytes));
 }
 
 /** Whether an object can weigh BYTES: what is allocated with it has to be
@@ -308,10 +316,8 @@ static bool is_plausible(const struct pyheap *heap, const struct object *object,
     if (known)
       return bytes <= memory_size(&heap->memory);
   }
-  /* What is mapped from files alone, and was not saved, is no such memory. */
   return bytes <= object->available ||
-         (bytes <= memory_size(&heap->memory) &&
-          memory_is_mapped(&heap->memory, object->address, bytes));
+         may_be_there(heap, object->address, bytes);
 }
 
 bool object_measure(const struct pyheap *heap, const struct object *object,
@@ -350,7 +356,7 @@ void object_extent(const struct pyheap *heap, const struct object *object,
   } else if (type->known && type->known->items_elsewhere) {
     bytes = type->basicsize;
   }
-  if (!memory_is_mapped(&heap->memory, object->address, bytes))
+  if (!may_be_there(heap, object->address, bytes))
     bytes = type->basicsize;
   *start = object->address - before;
   *end = object->address + bytes;
