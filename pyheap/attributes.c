@@ -16,39 +16,14 @@ struct attributes {
   bool any;
 };
 
-/** Of a type the part behind its module: the module is the same for most. */
-static void say_short_type(struct words *words, const struct type *type) {
-  const char *name = type->public.name;
-  uint32_t module = type->public.module_length;
-
-  words_say_utf8(words, module ? name + module + 1 : name);
-}
-
 /** What an attribute refers to: its value as repr() has it where that is short,
  * else its type, and never what it refers to itself. */
 static void say_attribute_value(struct words *words, const struct pyheap *heap,
                                 uint64_t address) {
   struct object object;
-  const char *why;
 
-  if (!object_load(heap, address, &object, &why)) {
-    words_put(words, '?');
+  if (say_literal(words, heap, address, &object))
     return;
-  }
-  switch (object.type->known ? object.type->known->kind : KIND_OTHER) {
-  case KIND_NONE:
-  case KIND_BOOL:
-  case KIND_INT:
-  case KIND_FLOAT:
-  case KIND_COMPLEX:
-  case KIND_STR:
-  case KIND_BYTES:
-  case KIND_RANGE:
-    say_value(words, heap, &object);
-    return;
-  default:
-    break;
-  }
   words_put(words, '<');
   say_short_type(words, object.type);
   int64_t length = object_length(heap, &object);

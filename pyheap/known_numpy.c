@@ -446,10 +446,7 @@ void say_ndarray(struct words *words, const struct pyheap *heap,
   if (!type)
     return;
   words_put(words, ' ');
-  words_say_utf8(words,
-                 type->public.name + (type->public.module_length
-                                          ? type->public.module_length + 1
-                                          : 0));
+  say_short_type(words, type);
 }
 
 /* Rows -------------------------------------------------------------------- */

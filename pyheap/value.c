@@ -237,17 +237,21 @@ static void say_descriptor(struct words *words, const struct pyheap *heap,
   say_member(words, heap, object, OFFSET(layout, PyDescrObject, d_name));
 }
 
-/** An object within a value: what has no value as repr() shows it is told by
- * its type. */
-static void say_part(struct words *words, const struct pyheap *heap,
-                     uint64_t address) {
-  struct object object;
+void say_short_type(struct words *words, const struct type *type) {
+  const char *name = type->public.name;
+  uint32_t module = type->public.module_length;
+
+  words_say_utf8(words, module ? name + module + 1 : name);
+}
+
+bool say_literal(struct words *words, const struct pyheap *heap,
+                 uint64_t address, struct object *object) {
   const char *why;
-  if (!address || !object_load(heap, address, &object, &why)) {
+  if (!object_load(heap, address, object, &why)) {
     words_put(words, '?');
-    return;
+    return true;
   }
-  switch (object.type->known ? object.type->known->kind : KIND_OTHER) {
+  switch (object->type->known ? object->type->known->kind : KIND_OTHER) {
   case KIND_NONE:
   case KIND_BOOL:
   case KIND_INT:
@@ -256,13 +260,23 @@ static void say_part(struct words *words, const struct pyheap *heap,
   case KIND_STR:
   case KIND_BYTES:
   case KIND_RANGE:
-    say_value(words, heap, &object);
-    return;
+    say_value(words, heap, object);
+    return true;
   default:
-    words_put(words, '<');
-    words_say_utf8(words, object.type->public.name);
-    words_say(words, " 0x%llx>", (unsigned long long)address);
+    return false;
   }
+}
+
+/** An object within a value: what has no value as repr() shows it is told by
+ * its type. */
+static void say_part(struct words *words, const struct pyheap *heap,
+                     uint64_t address) {
+  struct object object;
+  if (say_literal(words, heap, address, &object))
+    return;
+  words_put(words, '<');
+  words_say_utf8(words, object.type->public.name);
+  words_say(words, " 0x%llx>", (unsigned long long)address);
 }
 
 /** The arguments, as repr() has them between its brackets. */

@@ -19,6 +19,12 @@ void say_attributes(struct words *words, const struct pyheap *heap,
 /** Whether that is the value of the object: it is of a class that derives from
  * nothing which has a value of its own. */
 bool has_attributes_for_value(const struct object *object);
+/** The value of the object at ADDRESS when repr() of it is that, or "?" when there
+ * is none; else false, and *OBJECT is loaded. */
+bool say_literal(struct words *words, const struct pyheap *heap,
+                 uint64_t address, struct object *object);
+/** Of a type the name behind its module, which is the same for most. */
+void say_short_type(struct words *words, const struct type *type);
 /** "handler (app.py:42)" for a code object: its first line. */
 void say_code(struct words *words, const struct pyheap *heap,
               const struct object *code);
