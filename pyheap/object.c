@@ -126,17 +126,21 @@ static bool is_in_variable(const struct pyheap *heap, uint64_t address) {
 }
 
 /** Whether its neighbours on the collector's list know the object.  While it
- * collects, _gc_prev is no pointer (pycore_gc.h, _PyGC_PREV_MASK_COLLECTING). */
+ * collects, _gc_prev may be what is left of the object's count instead
+ * (pycore_gc.h, _PyGC_PREV_MASK_COLLECTING; gc_refs). */
 static bool is_linked(const struct pyheap *heap, const struct object *object) {
   enum {
     COLLECTING = 2,
+    SHIFT = 2,
     POINTER = ~3
   };
   const struct layout *layout = heap->layout;
   uint64_t head = object->address - (uint64_t)SIZEOF(layout, PyGC_Head);
   uint64_t previous =
       heap_word(heap, head, OFFSET(layout, PyGC_Head, _gc_prev));
-  if (previous & COLLECTING)
+  int64_t count = heap_refcount(heap, object->address);
+  if (previous & COLLECTING &&
+      (count < 0 || previous >> SHIFT <= (uint64_t)count))
     return true;
   uint64_t next = heap_word(heap, previous & (uint64_t)POINTER,
                             OFFSET(layout, PyGC_Head, _gc_next));
