@@ -170,6 +170,8 @@ static bool load_fetched(struct worker *worker, struct fetched *fetched) {
     return false;
   if (!object_load(heap, address, &fetched->object, &why)) {
     problems_add(&worker->problems, why, address, 1);
+    if (fetched->tracked && mark_bit(heap, address, &bit))
+      mark_clear(heap->marks, bit);
     return false;
   }
   if (fetched->tracked)

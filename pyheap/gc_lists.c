@@ -8,11 +8,9 @@
 
 #include "allocator.h"
 #include "c_stack.h"
+#include "gc_chains.h"
 #include "marks.h"
 #include "parallel.h"
-
-/** Low bits of _gc_next and _gc_prev are flags. */
-static const uint64_t GC_FLAGS = 3;
 
 static uint64_t gc_link(const struct pyheap *heap, uint64_t node,
                         int32_t offset) {
@@ -226,20 +224,41 @@ static struct pyheap_error *walk_own_lists(struct pyheap *heap,
   return NULL;
 }
 
-struct pyheap_error *gc_lists_walk(struct pyheap *heap, struct batches *found,
-                                   bool *whole) {
-  *whole = true;
+/** The heads of all interpreters' lists. */
+static bool list_heads(const struct pyheap *heap, struct addresses *heads) {
   for (size_t i = 0; i < heap->root_count; i++) {
     if (heap->roots[i].kind != PYHEAP_ROOT_INTERPRETER)
       continue;
     for (int generation = 0; generation < 4; generation++) {
       uint64_t head =
           runtime_generation(heap, heap->roots[i].address, generation);
-      if (head)
-        TRY(walk_list(heap, head, found, whole));
+      if (head && !addresses_push(heads, head))
+        return false;
     }
   }
+  return true;
+}
+
+static struct pyheap_error *walk_heads(struct pyheap *heap,
+                                       const struct addresses *heads,
+                                       struct batches *found, bool *whole) {
+  bool done = false;
+  if (!heap->info.collecting)
+    TRY(gc_chains_walk(heap, heads, found, &done));
+  for (size_t i = 0; !done && i < heads->count; i++)
+    TRY(walk_list(heap, heads->list[i], found, whole));
   return walk_own_lists(heap, found, whole);
+}
+
+struct pyheap_error *gc_lists_walk(struct pyheap *heap, struct batches *found,
+                                   bool *whole) {
+  struct addresses heads = {0};
+  *whole = true;
+  struct pyheap_error *error = list_heads(heap, &heads)
+                                   ? walk_heads(heap, &heads, found, whole)
+                                   : &error_no_memory;
+  free(heads.list);
+  return error;
 }
 
 void heap_walk_generation(const struct pyheap *heap, uint64_t interpreter,

@@ -9,6 +9,9 @@
 #include "batches.h"
 #include "heap.h"
 
+/** Low bits of _gc_next and _gc_prev are flags. */
+static const uint64_t GC_FLAGS = 3;
+
 /** Marks the objects of all lists in heap->marks and adds them to FOUND.
  * @param[out] whole Whether every list could be walked from one end to the other
  * and its links agree in both directions: what FOUND lacks then is tracked in no

@@ -216,29 +216,12 @@ static void advance(struct collector *collector, bool more) {
   }
 }
 
-/** Bits that follow each other in one range of the target's memory. */
-struct run {
-  uint64_t end;    /**< Behind the last bit. */
-  uint64_t offset; /**< Of the address of a bit from MEMORY_GRANULE times it. */
-};
-
-static uint64_t bit_address(const struct pyheap *heap, uint64_t bit,
-                            struct run *run) {
-  if (bit >= run->end) {
-    uint64_t address = heap_bit_address(heap, bit);
-    const struct memory_range *range = memory_range_at(&heap->memory, address);
-    run->end = range->bit + memory_granules(range);
-    run->offset = address - MEMORY_GRANULE * bit;
-  }
-  return MEMORY_GRANULE * bit + run->offset;
-}
-
 /** The objects whose bits are in words FIRST .. END-1 of the bitmap. */
 static void collect_words(struct pyheap *heap, uint64_t first, uint64_t end,
                           struct piece *piece,
                           const struct collected *collected) {
   struct collector collector;
-  struct run run = {0};
+  struct mark_run run = {0};
 
   piece->first = heap->ranks[first];
   piece->end = heap->ranks[end];
@@ -247,7 +230,7 @@ static void collect_words(struct pyheap *heap, uint64_t first, uint64_t end,
   for (uint64_t word = first; word < end; word++)
     for (uint64_t marks = heap->marks[word]; marks; marks &= marks - 1) {
       uint64_t bit = 64 * word + (unsigned)__builtin_ctzll(marks);
-      uint64_t address = bit_address(heap, bit, &run);
+      uint64_t address = mark_run_address(heap, bit, &run);
       __builtin_prefetch(memory_at(&heap->memory, address, 1));
       collector.fetched[collector.taken++ % FETCHED].address = address;
       advance(&collector, true);

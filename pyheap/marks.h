@@ -30,6 +30,10 @@ static inline bool mark_set(uint64_t *marks, uint64_t bit) {
   return !(__atomic_fetch_or(&marks[bit / 64], mask, __ATOMIC_RELAXED) & mask);
 }
 
+static inline void mark_clear(uint64_t *marks, uint64_t bit) {
+  __atomic_fetch_and(&marks[bit / 64], ~(1ull << (bit % 64)), __ATOMIC_RELAXED);
+}
+
 static inline bool mark_get(const uint64_t *marks, uint64_t bit) {
   return __atomic_load_n(&marks[bit / 64], __ATOMIC_RELAXED) >> (bit % 64) & 1;
 }
@@ -50,6 +54,24 @@ static inline uint32_t mark_number(const struct pyheap *heap, uint64_t bit) {
   if (!(marks >> (bit % 64) & 1))
     return PYHEAP_NO_NODE;
   return heap->ranks[bit / 64] + mark_count(marks & ((1ull << (bit % 64)) - 1));
+}
+
+/** Bits that follow each other in one range of the target's memory. */
+struct mark_run {
+  uint64_t end;    /**< Behind the last bit. */
+  uint64_t offset; /**< Of the address of a bit from MEMORY_GRANULE times it. */
+};
+
+/** The address of BIT, of which RUN, at first all zero, may know the range. */
+static inline uint64_t mark_run_address(const struct pyheap *heap, uint64_t bit,
+                                        struct mark_run *run) {
+  if (bit >= run->end) {
+    uint64_t address = heap_bit_address(heap, bit);
+    const struct memory_range *range = memory_range_at(&heap->memory, address);
+    run->end = range->bit + memory_granules(range);
+    run->offset = address - MEMORY_GRANULE * bit;
+  }
+  return MEMORY_GRANULE * bit + run->offset;
 }
 
 /** Whether any object starts in LENGTH bytes at ADDRESS, of one range. */

@@ -19,7 +19,7 @@ struct counting {
   const struct batches *objects;
   struct shares shares;  /**< Of the batches. */
   struct totals *totals; /**< By thread. */
-  bool strange;          /**< An object whose size makes no sense. */
+  bool strange; /**< An object that is none, or whose size makes no sense. */
   bool out_of_memory, canceled;
 };
 
@@ -46,9 +46,10 @@ static void count_object(struct counting *counting, uint64_t address,
   const char *why;
   uint64_t bytes;
 
-  /* It could be loaded when the list was walked. */
-  if (!object_load(counting->heap, address, &object, &why))
+  if (!object_load(counting->heap, address, &object, &why)) {
+    __atomic_store_n(&counting->strange, true, __ATOMIC_RELAXED);
     return;
+  }
   if (!totals_reserve(totals, object.type->index)) {
     __atomic_store_n(&counting->out_of_memory, true, __ATOMIC_RELAXED);
     return;

@@ -1,0 +1,371 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* The collector's lists, walked from many places at once.
+ *
+ * Each step along a list waits for a line of memory that only the step before
+ * tells.  But an object that is found anywhere in the allocator's memory tells
+ * its neighbours, so that a walk can begin there, too: with dozens of them under
+ * way, memory is busy all the time.
+ *
+ * Nothing is believed.  Every link must be answered by the one that leads back,
+ * and the chains that were walked must make up the lists from head to head. */
+#include "config.h"
+
+#include "gc_chains.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "allocator.h"
+#include "gc_lists.h"
+#include "marks.h"
+#include "parallel.h"
+
+enum {
+  AT_ONCE = 16,           /**< Chains that a thread has under way. */
+  SAMPLE_BYTES = 1 << 18, /**< Where an object to begin with is looked for. */
+  MAX_SAMPLES = 4096,
+  MIN_PLACES = 32,
+  MAX_HEADS = 1024,
+  PIECES = 256,    /**< Of the bitmap, to list what was found. */
+  PATIENCE = 1024, /**< Rounds after which the user may have canceled. */
+};
+
+/** A part of a list: from one place to the next one where a chain begins. */
+struct chain {
+  uint64_t start; /**< A list's head, or the PyGC_Head of an object. */
+  uint64_t end;   /**< Where the next chain begins; 0: this was not walked. */
+};
+
+struct places {
+  struct pyheap *heap;
+  const struct addresses *heads;
+  uint64_t first_head, last_head; /**< The least of their addresses, … */
+  struct chain chains[MAX_HEADS + MAX_SAMPLES]; /**< Of the heads first. */
+  size_t count;
+  struct shares shares; /**< Of the chains. */
+  bool contradicted, canceled;
+};
+
+/** A walk under way. */
+struct cursor {
+  struct chain *chain;
+  uint64_t last, node;
+  const uint8_t *links; /**< Of NODE; NULL when they cannot be read. */
+  uint64_t bit;         /**< Of NODE's object; NO_BIT: none can be there. */
+};
+
+static const uint64_t NO_BIT = UINT64_MAX;
+
+/* One chain ---------------------------------------------------------------- */
+
+/** Asks for the memory of NODE, to which LAST has led. */
+static void approach(const struct pyheap *heap, struct cursor *cursor,
+                     uint64_t last, uint64_t node) {
+  uint64_t header = (uint64_t)SIZEOF(heap->layout, PyGC_Head);
+
+  cursor->last = last;
+  cursor->node = node;
+  cursor->links = memory_at(&heap->memory, node, header);
+  __builtin_prefetch(cursor->links);
+  if (mark_bit(heap, node + header, &cursor->bit))
+    __builtin_prefetch(&heap->marks[cursor->bit / 64], 1);
+  else
+    cursor->bit = NO_BIT;
+}
+
+static bool is_head(const struct places *places, uint64_t node) {
+  if (node < places->first_head || node > places->last_head)
+    return false;
+  for (size_t i = 0; i < places->heads->count; i++)
+    if (places->heads->list[i] == node)
+      return true;
+  return false;
+}
+
+static uint64_t link_at(const struct cursor *cursor, int32_t offset) {
+  return load_u64(cursor->links + offset) & ~GC_FLAGS;
+}
+
+static void contradict(struct places *places) {
+  __atomic_store_n(&places->contradicted, true, __ATOMIC_RELAXED);
+}
+
+/** Goes on by one object; false at the end of the chain. */
+static bool step(struct places *places, struct cursor *cursor) {
+  struct pyheap *heap = places->heap;
+  bool first = !cursor->last;
+
+  if (!cursor->links ||
+      (!first && link_at(cursor, OFFSET(heap->layout, PyGC_Head, _gc_prev)) !=
+                     cursor->last)) {
+    contradict(places);
+    return false;
+  }
+  if (is_head(places, cursor->node)) {
+    cursor->chain->end = cursor->node;
+    return false;
+  }
+  if (cursor->bit == NO_BIT) {
+    contradict(places);
+    return false;
+  }
+  if (!mark_set(heap->marks, cursor->bit)) {
+    /* Where another one began, or had been before this one did. */
+    cursor->chain->end = first ? 0 : cursor->node;
+    return false;
+  }
+  approach(heap, cursor, cursor->node,
+           link_at(cursor, OFFSET(heap->layout, PyGC_Head, _gc_next)));
+  return true;
+}
+
+/** Begins with the next chain; false when there is none left. */
+static bool begin(struct places *places, struct cursor *cursor) {
+  const struct pyheap *heap = places->heap;
+  uint64_t number, end;
+
+  if (!shares_take(&places->shares, &number, &end))
+    return false;
+  struct chain *chain = &places->chains[number];
+  cursor->chain = chain;
+  approach(heap, cursor, 0, chain->start);
+  if (number < places->heads->count)
+    approach(heap, cursor, chain->start,
+             cursor->links
+                 ? link_at(cursor, OFFSET(heap->layout, PyGC_Head, _gc_next))
+                 : 0);
+  return true;
+}
+
+static bool is_to_stop(struct places *places, bool caller, uint64_t round) {
+  if (round % PATIENCE)
+    return false;
+  if (caller && heap_canceled(places->heap, "walking the collector's lists",
+                              round * AT_ONCE, 0))
+    __atomic_store_n(&places->canceled, true, __ATOMIC_RELAXED);
+  return __atomic_load_n(&places->canceled, __ATOMIC_RELAXED) ||
+         __atomic_load_n(&places->contradicted, __ATOMIC_RELAXED);
+}
+
+static void walk_chains(void *context, unsigned thread) {
+  struct places *places = context;
+  struct cursor cursors[AT_ONCE];
+  unsigned active = 0;
+
+  while (active < AT_ONCE && begin(places, &cursors[active]))
+    active++;
+  for (uint64_t round = 1; active && !is_to_stop(places, thread == 0, round);
+       round++)
+    for (unsigned i = 0; i < active;)
+      if (step(places, &cursors[i]) || begin(places, &cursors[i]))
+        i++;
+      else
+        cursors[i] = cursors[--active];
+}
+
+/* Where they begin --------------------------------------------------------- */
+
+/** Whether NODE has a neighbour on a list, and that knows it. */
+static bool is_listed(const struct pyheap *heap, uint64_t node) {
+  int32_t next = OFFSET(heap->layout, PyGC_Head, _gc_next);
+  int32_t previous = OFFSET(heap->layout, PyGC_Head, _gc_prev);
+  uint64_t neighbour = heap_word(heap, node, next) & ~GC_FLAGS;
+  return neighbour &&
+         (heap_word(heap, neighbour, previous) & ~GC_FLAGS) == node;
+}
+
+/** What may be a PyGC_Head on a list in the allocator's block at ADDRESS; else 0.
+ * What the allocator and the type put before it takes up to 32 bytes. */
+static uint64_t listed_in_block(const struct pyheap *heap, uint64_t address) {
+  uint64_t start, size;
+
+  if (!pymalloc_block_at(heap, address, &start, &size))
+    return 0;
+  for (uint64_t before = 0; before <= 32 && before + 32 <= size; before += 16)
+    if (is_listed(heap, start + before))
+      return start + before;
+  return 0;
+}
+
+/** 2^64 divided by the golden ratio: the parts of its multiples are spread evenly,
+ * however many there are, and one is far from the next. */
+static const uint64_t GOLDEN = 0x9e3779b97f4a7c15;
+
+struct sampling {
+  const struct pyheap *heap;
+  uint64_t count, found[MAX_SAMPLES];
+};
+
+static void take_sample(void *context, uint64_t index) {
+  struct sampling *sampling = context;
+  const struct pyheap *heap = sampling->heap;
+  uint64_t part = index * GOLDEN >> 40;
+  uint64_t bit = heap->memory.bit_count * part >> 24;
+  sampling->found[index] = listed_in_block(heap, heap_bit_address(heap, bit));
+}
+
+/** Looks for objects at equal distances; false without memory. */
+static bool find_places(struct places *places) {
+  struct pyheap *heap = places->heap;
+  cleanup_free struct sampling *sampling = malloc(sizeof *sampling);
+
+  if (!sampling)
+    return false;
+  sampling->heap = heap;
+  sampling->count = heap->memory.bit_count * MEMORY_GRANULE / SAMPLE_BYTES;
+  if (sampling->count > MAX_SAMPLES)
+    sampling->count = MAX_SAMPLES;
+  parallel_each(heap->threads, sampling->count, take_sample, sampling);
+  for (size_t i = 0; i < sampling->count; i++)
+    if (sampling->found[i])
+      places->chains[places->count++] = (struct chain){sampling->found[i], 0};
+  return true;
+}
+
+/* What they make up -------------------------------------------------------- */
+
+static int compare_chains(const void *a, const void *b) {
+  uint64_t left = ((const struct chain *)a)->start;
+  uint64_t right = ((const struct chain *)b)->start;
+  return left < right ? -1 : left > right;
+}
+
+/** Follows the chains from HEAD until they come back to it; how many they are, 0
+ * when they do not. */
+static size_t follow(const struct places *places, uint64_t head) {
+  uint64_t at = head;
+  for (size_t count = 1; count <= places->count; count++) {
+    const struct chain *chain =
+        bsearch(&(struct chain){at, 0}, places->chains, places->count,
+                sizeof *places->chains, compare_chains);
+    if (!chain)
+      return 0;
+    at = chain->end;
+    if (at == head)
+      return count;
+  }
+  return 0;
+}
+
+/** Leaves the chains that were walked, by their starts: where a place was found
+ * twice, or another walk came by before one began there, there is none. */
+static void sort_chains(struct places *places) {
+  size_t count = 0;
+  for (size_t i = 0; i < places->count; i++)
+    if (places->chains[i].end)
+      places->chains[count++] = places->chains[i];
+  places->count = count;
+  qsort(places->chains, count, sizeof *places->chains, compare_chains);
+}
+
+/** Whether all that was walked is the lists, each from its head to its head. */
+static bool are_lists(struct places *places) {
+  size_t listed = 0;
+
+  sort_chains(places);
+  for (size_t i = 0; i < places->heads->count; i++) {
+    size_t count = follow(places, places->heads->list[i]);
+    if (!count)
+      return false;
+    listed += count;
+  }
+  return listed == places->count;
+}
+
+/* The objects, by address -------------------------------------------------- */
+
+struct listing {
+  const struct pyheap *heap;
+  struct addresses lists[PIECES];
+  bool out_of_memory;
+};
+
+static size_t count_marks(const struct pyheap *heap, uint64_t word,
+                          uint64_t end) {
+  size_t count = 0;
+  for (; word < end; word++)
+    count += mark_count(heap->marks[word]);
+  return count;
+}
+
+static void list_piece(void *context, uint64_t piece) {
+  struct listing *listing = context;
+  const struct pyheap *heap = listing->heap;
+  struct addresses *list = &listing->lists[piece];
+  uint64_t words = mark_words(heap);
+  uint64_t word = parallel_share(words, piece, PIECES);
+  uint64_t end = parallel_share(words, piece + 1, PIECES);
+  struct mark_run run = {0};
+
+  list->capacity = count_marks(heap, word, end);
+  list->list = reallocarray(NULL, list->capacity + 1, sizeof *list->list);
+  if (!list->list) {
+    __atomic_store_n(&listing->out_of_memory, true, __ATOMIC_RELAXED);
+    return;
+  }
+  for (; word < end; word++)
+    for (uint64_t marks = heap->marks[word]; marks; marks &= marks - 1)
+      list->list[list->count++] = mark_run_address(
+          heap, 64 * word + (unsigned)__builtin_ctzll(marks), &run);
+}
+
+static struct pyheap_error *list_marked(struct pyheap *heap,
+                                        struct batches *found) {
+  cleanup_free struct listing *listing = calloc(1, sizeof *listing);
+
+  if (!listing)
+    return &error_no_memory;
+  listing->heap = heap;
+  parallel_each(heap->threads, PIECES, list_piece, listing);
+  bool added = !listing->out_of_memory;
+  for (size_t i = 0; i < PIECES; i++)
+    added &= batches_add(found, &listing->lists[i]);
+  return added ? NULL : &error_no_memory;
+}
+
+/* All ---------------------------------------------------------------------- */
+
+static struct pyheap_error *walk(struct places *places, struct batches *found,
+                                 bool *done) {
+  struct pyheap *heap = places->heap;
+  places->shares = (struct shares){.end = places->count, .size = 1};
+  parallel_run(heap->threads, walk_chains, places);
+  if (places->canceled)
+    return error_canceled();
+  *done = !places->contradicted && are_lists(places);
+  if (*done)
+    return list_marked(heap, found);
+  memset(heap->marks, 0, mark_words(heap) * sizeof *heap->marks);
+  return NULL;
+}
+
+static void add_heads(struct places *places) {
+  places->first_head = UINT64_MAX;
+  for (size_t i = 0; i < places->heads->count; i++) {
+    uint64_t head = places->heads->list[i];
+    if (head < places->first_head)
+      places->first_head = head;
+    if (head > places->last_head)
+      places->last_head = head;
+    places->chains[places->count++] = (struct chain){head, 0};
+  }
+}
+
+struct pyheap_error *gc_chains_walk(struct pyheap *heap,
+                                    const struct addresses *heads,
+                                    struct batches *found, bool *done) {
+  *done = false;
+  if (heads->count > MAX_HEADS)
+    return NULL;
+  cleanup_free struct places *places = calloc(1, sizeof *places);
+  if (!places)
+    return &error_no_memory;
+  places->heap = heap;
+  places->heads = heads;
+  add_heads(places);
+  if (!find_places(places))
+    return &error_no_memory;
+  if (places->count < heads->count + MIN_PLACES)
+    return NULL;
+  return walk(places, found, done);
+}
