@@ -21,7 +21,8 @@
 /* Work for several threads ------------------------------------------------- */
 
 enum {
-  MAX_GIFT = 1 << 16, /**< Found objects that one gives to another. */
+  MIN_GIVER = 1024,   /**< Who has more found objects gives some away, */
+  MAX_GIFT = 1 << 16, /**< … and so many at the most. */
   FIRST_LINE = 16,    /**< Objects after which a first line has come, */
   TABLE = 12,         /**< … and then a table. */
 };
@@ -29,9 +30,9 @@ enum {
 /** What the threads share: objects that are found and not yet visited. */
 struct work {
   struct pyheap *heap;
-  const struct batches *tracked;
-  struct shares shares; /**< Of the batches of tracked ones. */
-  pthread_mutex_t lock; /**< Of what follows. */
+  const uint64_t *tracked; /**< A bitmap of those on the collector's lists. */
+  struct shares shares;    /**< Of its words. */
+  pthread_mutex_t lock;    /**< Of what follows. */
   pthread_cond_t change;
   unsigned workers, hungry; /**< HUNGRY is read without the lock. */
   struct addresses gift;
@@ -246,36 +247,38 @@ static void stop(struct work *work) {
 /** Takes a share of the tracked objects; false when there is none left. */
 static bool take_share(struct worker *worker) {
   struct work *work = worker->work;
-  uint64_t number, end;
+  uint64_t word, end;
 
-  if (!work || !shares_take(&work->shares, &number, &end))
-    return false;
-  struct batch batch = batches_at(work->tracked, number);
-  worker->tracked_next = batch.list;
-  worker->tracked_end = batch.list + batch.count;
-  if (worker->caller && number % 16 == 0 &&
-      heap_canceled(work->heap, "finding objects", number, work->shares.end))
-    stop(work);
-  return true;
+  worker->share_next = worker->share_count = 0;
+  while (work && !worker->share_count) {
+    if (!shares_take(&work->shares, &word, &end))
+      return false;
+    worker->share_count =
+        marks_list(work->heap, work->tracked, word, end, worker->share);
+    if (worker->caller && word / MARK_SHARE % 16 == 0 &&
+        heap_canceled(work->heap, "finding objects", word, work->shares.end))
+      stop(work);
+  }
+  return work;
 }
 
 /** The next object to be visited; false when there is none for now. */
 static bool take_object(struct worker *worker, uint64_t *address,
                         bool *tracked) {
-  if (!worker->stack.count && worker->tracked_next == worker->tracked_end &&
+  if (!worker->stack.count && worker->share_next == worker->share_count &&
       !take_share(worker))
     settle(worker, worker->pending_count);
   if (worker->stack.count) {
     *address = worker->stack.list[--worker->stack.count];
     *tracked = false;
-    if (worker->stack.count > BATCH && worker->work &&
+    if (worker->stack.count > MIN_GIVER && worker->work &&
         __atomic_load_n(&worker->work->hungry, __ATOMIC_RELAXED))
       give(worker);
     return true;
   }
-  if (worker->tracked_next == worker->tracked_end)
+  if (worker->share_next == worker->share_count)
     return false;
-  *address = *worker->tracked_next++;
+  *address = worker->share[worker->share_next++];
   *tracked = true;
   return true;
 }
@@ -360,23 +363,26 @@ static void visit_shares(void *context, unsigned thread) {
 
   worker->work = &visit->work;
   worker->caller = thread == 0;
+  worker->share = malloc(MARK_SHARE_BITS * sizeof *worker->share);
+  worker->out_of_memory = !worker->share;
   pthread_mutex_lock(&visit->work.lock);
   visit->work.workers++;
   pthread_mutex_unlock(&visit->work.lock);
   drain(worker);
   if (worker->out_of_memory)
     stop(&visit->work);
+  free(take(worker->share));
   worker->work = NULL;
 }
 
-/** Visits the objects of the collector's lists, and all that is new from
- * there, in parallel. */
+/** Visits the objects of the bitmap TRACKED, and all that is new from there, in
+ * parallel. */
 static bool visit_tracked(struct pyheap *heap, struct worker *workers,
-                          const struct batches *tracked) {
+                          const uint64_t *tracked) {
   struct tracked_visit visit = {
       .work = {.heap = heap,
                .tracked = tracked,
-               .shares = {.end = tracked->count, .size = 1}},
+               .shares = {.end = mark_words(heap), .size = MARK_SHARE}},
       .workers = workers};
 
   pthread_mutex_init(&visit.work.lock, NULL);
@@ -434,7 +440,7 @@ static struct pyheap_error *add_totals(struct pyheap *heap,
 
 static struct pyheap_error *find_with(struct pyheap *heap,
                                       struct worker *workers,
-                                      const struct batches *tracked) {
+                                      const uint64_t *tracked) {
   TRY(roots_find_interned(heap));
   bool whole = visit_tracked(heap, workers, tracked);
   for (unsigned w = 0; w < heap->threads; w++)
@@ -452,6 +458,39 @@ static struct pyheap_error *find_with(struct pyheap *heap,
   return add_totals(heap, workers);
 }
 
+struct copying {
+  const uint64_t *from;
+  uint64_t *to;
+  struct shares shares; /**< Of the words. */
+};
+
+static void copy_shares(void *context, unsigned thread) {
+  struct copying *copying = context;
+  uint64_t word, end;
+
+  (void)thread;
+  while (shares_take(&copying->shares, &word, &end))
+    memcpy(copying->to + word, copying->from + word,
+           (end - word) * sizeof *copying->to);
+}
+
+/** Finds what is tracked, and writes it to heap->marks and the bitmap *RET, of
+ * which there are to be two: free() it. */
+static struct pyheap_error *find_tracked(struct pyheap *heap, uint64_t **ret) {
+  uint64_t words = mark_words(heap);
+  bool whole;
+
+  TRY(heap->layout->free_threaded ? gc_search_tracked(heap)
+                                  : gc_lists_walk(heap, &whole));
+  *ret = reallocarray(NULL, words, sizeof **ret);
+  if (!*ret)
+    return &error_no_memory;
+  struct copying copying = {
+      heap->marks, *ret, {.end = words, .size = 64 * MARK_SHARE}};
+  parallel_run(heap->threads, copy_shares, &copying);
+  return NULL;
+}
+
 /** Forgets what an unfinished search has left. */
 static void forget(struct pyheap *heap) {
   free(take(heap->marks));
@@ -461,7 +500,7 @@ static void forget(struct pyheap *heap) {
 }
 
 struct pyheap_error *pyheap_find_objects(struct pyheap *heap) {
-  struct batches tracked = {0};
+  cleanup_free uint64_t *tracked = NULL;
 
   if (heap->objects_found)
     return NULL;
@@ -474,13 +513,9 @@ struct pyheap_error *pyheap_find_objects(struct pyheap *heap) {
   }
   for (unsigned w = 0; w < heap->threads; w++)
     worker_init(&workers[w], heap);
-  bool whole;
-  struct pyheap_error *error = heap->layout->free_threaded
-                                   ? gc_search_tracked(heap, &tracked)
-                                   : gc_lists_walk(heap, &tracked, &whole);
+  struct pyheap_error *error = find_tracked(heap, &tracked);
   if (!error)
-    error = find_with(heap, workers, &tracked);
-  batches_deinit(&tracked);
+    error = find_with(heap, workers, tracked);
   for (unsigned w = 0; w < heap->threads; w++)
     worker_deinit(&workers[w]);
   free(workers);

@@ -23,7 +23,8 @@ struct worker {
   struct visit visit;
   struct pyheap *heap;
   struct work *work; /**< What it shares with others; NULL: works alone. */
-  const uint64_t *tracked_next, *tracked_end; /**< Of its share. */
+  uint64_t *share;   /**< The tracked objects of its share of them. */
+  size_t share_next, share_count;
   struct addresses stack; /**< Found and not yet visited, or found twice. */
   /** References whose targets may have been found before. */
   struct pending {

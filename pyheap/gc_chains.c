@@ -26,7 +26,6 @@ enum {
   MAX_SAMPLES = 4096,
   MIN_PLACES = 32,
   MAX_HEADS = 1024,
-  PIECES = 256,    /**< Of the bitmap, to list what was found. */
   PATIENCE = 1024, /**< Rounds after which the user may have canceled. */
 };
 
@@ -272,70 +271,17 @@ static bool are_lists(struct places *places) {
   return listed == places->count;
 }
 
-/* The objects, by address -------------------------------------------------- */
-
-struct listing {
-  const struct pyheap *heap;
-  struct addresses lists[PIECES];
-  bool out_of_memory;
-};
-
-static size_t count_marks(const struct pyheap *heap, uint64_t word,
-                          uint64_t end) {
-  size_t count = 0;
-  for (; word < end; word++)
-    count += mark_count(heap->marks[word]);
-  return count;
-}
-
-static void list_piece(void *context, uint64_t piece) {
-  struct listing *listing = context;
-  const struct pyheap *heap = listing->heap;
-  struct addresses *list = &listing->lists[piece];
-  uint64_t words = mark_words(heap);
-  uint64_t word = parallel_share(words, piece, PIECES);
-  uint64_t end = parallel_share(words, piece + 1, PIECES);
-  struct mark_run run = {0};
-
-  list->capacity = count_marks(heap, word, end);
-  list->list = reallocarray(NULL, list->capacity + 1, sizeof *list->list);
-  if (!list->list) {
-    __atomic_store_n(&listing->out_of_memory, true, __ATOMIC_RELAXED);
-    return;
-  }
-  for (; word < end; word++)
-    for (uint64_t marks = heap->marks[word]; marks; marks &= marks - 1)
-      list->list[list->count++] = mark_run_address(
-          heap, 64 * word + (unsigned)__builtin_ctzll(marks), &run);
-}
-
-static struct pyheap_error *list_marked(struct pyheap *heap,
-                                        struct batches *found) {
-  cleanup_free struct listing *listing = calloc(1, sizeof *listing);
-
-  if (!listing)
-    return &error_no_memory;
-  listing->heap = heap;
-  parallel_each(heap->threads, PIECES, list_piece, listing);
-  bool added = !listing->out_of_memory;
-  for (size_t i = 0; i < PIECES; i++)
-    added &= batches_add(found, &listing->lists[i]);
-  return added ? NULL : &error_no_memory;
-}
-
 /* All ---------------------------------------------------------------------- */
 
-static struct pyheap_error *walk(struct places *places, struct batches *found,
-                                 bool *done) {
+static struct pyheap_error *walk(struct places *places, bool *done) {
   struct pyheap *heap = places->heap;
   places->shares = (struct shares){.end = places->count, .size = 1};
   parallel_run(heap->threads, walk_chains, places);
   if (places->canceled)
     return error_canceled();
   *done = !places->contradicted && are_lists(places);
-  if (*done)
-    return list_marked(heap, found);
-  memset(heap->marks, 0, mark_words(heap) * sizeof *heap->marks);
+  if (!*done)
+    memset(heap->marks, 0, mark_words(heap) * sizeof *heap->marks);
   return NULL;
 }
 
@@ -352,8 +298,7 @@ static void add_heads(struct places *places) {
 }
 
 struct pyheap_error *gc_chains_walk(struct pyheap *heap,
-                                    const struct addresses *heads,
-                                    struct batches *found, bool *done) {
+                                    const struct addresses *heads, bool *done) {
   *done = false;
   if (heads->count > MAX_HEADS)
     return NULL;
@@ -367,5 +312,5 @@ struct pyheap_error *gc_chains_walk(struct pyheap *heap,
     return &error_no_memory;
   if (places->count < heads->count + MIN_PLACES)
     return NULL;
-  return walk(places, found, done);
+  return walk(places, done);
 }

@@ -7,19 +7,17 @@
 #define PYHEAP_GC_CHAINS_H
 
 #include "addresses.h"
-#include "batches.h"
 #include "heap.h"
 
 /** Marks the objects of all lists in heap->marks, where nothing may be marked
- * yet, and adds them to FOUND, by address.
+ * yet.
  * @param heads Where the lists' heads are.
- * @param[out] done False when nothing was marked or added: there are few objects,
- * no allocator that tells where some are, or links that disagree.  Each list is
- * to be walked from its ends then.
+ * @param[out] done False when nothing was marked: there are few objects, no
+ * allocator that tells where some are, or links that disagree.  Each list is to
+ * be walked from its ends then.
  * Errors: CANCELED, NO_MEMORY.
  */
 struct pyheap_error *gc_chains_walk(struct pyheap *heap,
-                                    const struct addresses *heads,
-                                    struct batches *found, bool *done);
+                                    const struct addresses *heads, bool *done);
 
 #endif

@@ -31,7 +31,6 @@ enum end {
   END_NONE,   /**< Still walking. */
   END_CLOSED, /**< At the list's head, or where the other walk has been. */
   END_BROKEN,
-  END_NO_MEMORY,
   END_CANCELED,
 };
 
@@ -42,9 +41,9 @@ struct walk {
   uint64_t node, last;  /**< Where to go next, and where it has been. */
   bool agrees;          /**< So far the links of both directions did. */
   enum end end;
-  struct addresses found;
-  bool *cancel; /**< Set by one walk, for both. */
-  bool caller;  /**< On the thread that may ask whether to cancel. */
+  uint64_t found; /**< Objects. */
+  bool *cancel;   /**< Set by one walk, for both. */
+  bool caller;    /**< On the thread that may ask whether to cancel. */
 } OWN_CACHE_LINES;
 
 static void walk_init(struct walk *walk, struct pyheap *heap, uint64_t head,
@@ -60,10 +59,10 @@ static void walk_init(struct walk *walk, struct pyheap *heap, uint64_t head,
 }
 
 static bool is_canceled(struct walk *walk) {
-  if (walk->found.count % (1 << 18))
+  if (walk->found % (1 << 18))
     return false;
   if (walk->caller && heap_canceled(walk->heap, "walking the collector's lists",
-                                    walk->found.count, 0))
+                                    walk->found, 0))
     __atomic_store_n(walk->cancel, true, __ATOMIC_RELAXED);
   return __atomic_load_n(walk->cancel, __ATOMIC_RELAXED);
 }
@@ -94,10 +93,7 @@ static void walk_step(struct walk *walk) {
     walk->end = END_CLOSED;
     return;
   }
-  if (!addresses_push(&walk->found, address)) {
-    walk->end = END_NO_MEMORY;
-    return;
-  }
+  walk->found++;
   if (is_canceled(walk)) {
     walk->end = END_CANCELED;
     return;
@@ -142,8 +138,6 @@ static void run_both(struct walk walks[2], unsigned threads) {
 static struct pyheap_error *check_end(struct pyheap *heap,
                                       const struct walk *walk, bool *whole) {
   switch (walk->end) {
-  case END_NO_MEMORY:
-    return &error_no_memory;
   case END_CANCELED:
     return error_canceled();
   case END_BROKEN:
@@ -185,8 +179,9 @@ static void walk_collecting(struct walk walks[2]) {
     walks[1].end = END_CLOSED;
 }
 
+/** FOUND: how many objects are on the list that were not marked before. */
 static struct pyheap_error *walk_list(struct pyheap *heap, uint64_t head,
-                                      struct batches *found, bool *whole) {
+                                      uint64_t *found, bool *whole) {
   int32_t next = OFFSET(heap->layout, PyGC_Head, _gc_next);
   int32_t previous = OFFSET(heap->layout, PyGC_Head, _gc_prev);
   bool cancel = false, collecting = heap->info.collecting;
@@ -200,9 +195,7 @@ static struct pyheap_error *walk_list(struct pyheap *heap, uint64_t head,
     run_both(walks, heap->threads);
   if (collecting)
     *whole = false;
-  bool added = batches_add(found, &walks[0].found);
-  if (!batches_add(found, &walks[1].found) || !added)
-    return &error_no_memory;
+  *found = walks[0].found + walks[1].found;
   if (collecting)
     return check_end(heap, &walks[0], whole);
   return check_walks(heap, walks, whole);
@@ -212,14 +205,12 @@ static struct pyheap_error *walk_list(struct pyheap *heap, uint64_t head,
 
 /** While the collector works it has lists of its own, whose heads are variables
  * of its functions. */
-static struct pyheap_error *walk_own_lists(struct pyheap *heap,
-                                           struct batches *found, bool *whole) {
+static struct pyheap_error *walk_own_lists(struct pyheap *heap, bool *whole) {
   size_t stack = 0;
-  uint64_t head = 0;
+  uint64_t head = 0, found;
   while (heap->info.collecting && c_stack_next_list(heap, &stack, &head)) {
-    size_t before = found->list_count;
-    TRY(walk_list(heap, head, found, whole));
-    heap->info.collector_lists += found->list_count > before;
+    TRY(walk_list(heap, head, &found, whole));
+    heap->info.collector_lists += found > 0;
   }
   return NULL;
 }
@@ -239,23 +230,22 @@ static bool list_heads(const struct pyheap *heap, struct addresses *heads) {
   return true;
 }
 
-static struct pyheap_error *walk_heads(struct pyheap *heap,
-                                       const struct addresses *heads,
-                                       struct batches *found, bool *whole) {
+static struct pyheap_error *
+walk_heads(struct pyheap *heap, const struct addresses *heads, bool *whole) {
   bool done = false;
+  uint64_t found;
   if (!heap->info.collecting)
-    TRY(gc_chains_walk(heap, heads, found, &done));
+    TRY(gc_chains_walk(heap, heads, &done));
   for (size_t i = 0; !done && i < heads->count; i++)
-    TRY(walk_list(heap, heads->list[i], found, whole));
-  return walk_own_lists(heap, found, whole);
+    TRY(walk_list(heap, heads->list[i], &found, whole));
+  return walk_own_lists(heap, whole);
 }
 
-struct pyheap_error *gc_lists_walk(struct pyheap *heap, struct batches *found,
-                                   bool *whole) {
+struct pyheap_error *gc_lists_walk(struct pyheap *heap, bool *whole) {
   struct addresses heads = {0};
   *whole = true;
   struct pyheap_error *error = list_heads(heap, &heads)
-                                   ? walk_heads(heap, &heads, found, whole)
+                                   ? walk_heads(heap, &heads, whole)
                                    : &error_no_memory;
   free(heads.list);
   return error;
@@ -278,42 +268,17 @@ void heap_walk_generation(const struct pyheap *heap, uint64_t interpreter,
 
 /* Builds without lists ---------------------------------------------------- */
 
-/** What one thread's search of the allocator's blocks has found. */
-struct block_search {
-  struct pyheap *heap;
-  struct addresses found;
-  bool out_of_memory;
-} OWN_CACHE_LINES;
-
 static void consider_tracked(void *context, uint64_t start, uint64_t size) {
-  struct block_search *search = context;
-  uint64_t address = allocator_object_in(search->heap, start, size), bit;
+  struct pyheap *heap = context;
+  uint64_t address = allocator_object_in(heap, start, size), bit;
   struct object object;
   const char *why;
-  if (address && object_load(search->heap, address, &object, &why) &&
-      object_is_tracked(search->heap, &object) &&
-      mark_bit(search->heap, address, &bit) &&
-      mark_set(search->heap->marks, bit) &&
-      !addresses_push(&search->found, address))
-    search->out_of_memory = true;
+  if (address && object_load(heap, address, &object, &why) &&
+      object_is_tracked(heap, &object) && mark_bit(heap, address, &bit))
+    mark_set(heap->marks, bit);
 }
 
-struct pyheap_error *gc_search_tracked(struct pyheap *heap,
-                                       struct batches *found) {
-  cleanup_free struct block_search *searches =
-      parallel_calloc(heap->threads, sizeof *searches);
-  if (!searches)
-    return &error_no_memory;
-  for (unsigned t = 0; t < heap->threads; t++)
-    searches[t].heap = heap;
-  struct pyheap_error *error =
-      allocator_blocks(heap, consider_tracked, searches, sizeof *searches)
-          ? NULL
-          : error_canceled();
-  for (unsigned t = 0; t < heap->threads; t++) {
-    bool added = batches_add(found, &searches[t].found);
-    if (!error && (searches[t].out_of_memory || !added))
-      error = &error_no_memory;
-  }
-  return error;
+struct pyheap_error *gc_search_tracked(struct pyheap *heap) {
+  return allocator_blocks(heap, consider_tracked, heap, 0) ? NULL
+                                                           : error_canceled();
 }

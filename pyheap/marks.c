@@ -6,6 +6,7 @@
 #include "marks.h"
 
 #include "error.h"
+#include "parallel.h"
 
 bool heap_is_marked(const struct pyheap *heap, uint64_t address) {
   uint64_t bit;
@@ -30,22 +31,60 @@ bool mark_any(const struct pyheap *heap, uint64_t address, uint64_t length) {
 
 /* Numbers ----------------------------------------------------------------- */
 
+/** The bitmap in pieces, of which each thread takes some. */
+struct numbering {
+  struct pyheap *heap;
+  uint64_t counts[64]; /**< By piece: marks in it, then those before it. */
+};
+
+enum {
+  PIECES = sizeof((struct numbering *)0)->counts / sizeof(uint64_t)
+};
+
+static void count_piece(void *context, uint64_t piece) {
+  struct numbering *numbering = context;
+  const uint64_t *marks = numbering->heap->marks;
+  uint64_t words = mark_words(numbering->heap), count = 0;
+  uint64_t end = parallel_share(words, piece + 1, PIECES);
+
+  for (uint64_t i = parallel_share(words, piece, PIECES); i < end; i++)
+    count += mark_count(marks[i]);
+  numbering->counts[piece] = count;
+}
+
+static void rank_piece(void *context, uint64_t piece) {
+  struct numbering *numbering = context;
+  struct pyheap *heap = numbering->heap;
+  uint64_t words = mark_words(heap), count = numbering->counts[piece];
+  uint64_t end = parallel_share(words, piece + 1, PIECES);
+
+  for (uint64_t i = parallel_share(words, piece, PIECES); i < end; i++) {
+    heap->ranks[i] = (uint32_t)count;
+    count += mark_count(heap->marks[i]);
+  }
+}
+
 struct pyheap_error *number_objects(struct pyheap *heap) {
-  uint64_t words = mark_words(heap), count = 0;
+  struct numbering numbering = {.heap = heap};
+  uint64_t words = mark_words(heap), total = 0;
+
   if (!heap->ranks)
     heap->ranks = reallocarray(NULL, words + 1, sizeof *heap->ranks);
   if (!heap->ranks)
     return &error_no_memory;
-  for (uint64_t i = 0; i < words; i++) {
-    heap->ranks[i] = (uint32_t)count;
-    count += mark_count(heap->marks[i]);
+  parallel_each(heap->threads, PIECES, count_piece, &numbering);
+  for (size_t i = 0; i < PIECES; i++) {
+    uint64_t count = numbering.counts[i];
+    numbering.counts[i] = total;
+    total += count;
   }
-  heap->ranks[words] = (uint32_t)count;
   /* Objects and roots share 31 bits: the index needs one more. */
-  if (count + heap->root_count > INT32_MAX)
+  if (total + heap->root_count > INT32_MAX)
     return error_create(PYHEAP_ERROR_LIMIT, 0, "more than %d objects",
                         INT32_MAX);
-  heap->object_count = (uint32_t)count;
+  parallel_each(heap->threads, PIECES, rank_piece, &numbering);
+  heap->ranks[words] = (uint32_t)total;
+  heap->object_count = (uint32_t)total;
   return NULL;
 }
 
@@ -93,4 +132,16 @@ uint64_t heap_number_address(const struct pyheap *heap, uint32_t number) {
   for (uint32_t skip = number - heap->ranks[word]; skip; skip--)
     marks &= marks - 1;
   return heap_bit_address(heap, 64 * word + (unsigned)__builtin_ctzll(marks));
+}
+
+size_t marks_list(const struct pyheap *heap, const uint64_t *marks,
+                  uint64_t word, uint64_t end, uint64_t *addresses) {
+  struct mark_run run = {0};
+  size_t count = 0;
+
+  for (; word < end; word++)
+    for (uint64_t bits = marks[word]; bits; bits &= bits - 1)
+      addresses[count++] = mark_run_address(
+          heap, 64 * word + (unsigned)__builtin_ctzll(bits), &run);
+  return count;
 }

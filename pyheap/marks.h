@@ -74,6 +74,15 @@ static inline uint64_t mark_run_address(const struct pyheap *heap, uint64_t bit,
   return MEMORY_GRANULE * bit + run->offset;
 }
 
+enum {
+  MARK_SHARE = 512, /**< Words of a bitmap that a thread takes at a time, */
+  MARK_SHARE_BITS = 64 * MARK_SHARE, /**< … and the addresses they may be. */
+};
+/** Writes to ADDRESSES where the bits of words WORD .. END-1 of MARKS, a bitmap of
+ * the heap, are set, and returns how many that are. */
+size_t marks_list(const struct pyheap *heap, const uint64_t *marks,
+                  uint64_t word, uint64_t end, uint64_t *addresses);
+
 /** Whether any object starts in LENGTH bytes at ADDRESS, of one range. */
 bool mark_any(const struct pyheap *heap, uint64_t address, uint64_t length);
 /** Numbers the objects of heap->marks, once more when there are new ones. */

@@ -16,27 +16,30 @@ enum {
 
 struct counting {
   struct pyheap *heap;
-  const struct batches *objects;
-  struct shares shares;  /**< Of the batches. */
-  struct totals *totals; /**< By thread. */
+  struct shares shares; /**< Of the words of heap->marks. */
+  struct counter {
+    struct totals totals;
+    uint64_t *addresses; /**< Of the objects of its share. */
+    size_t count;
+  } * counters; /**< By thread. */
   bool strange; /**< An object that is none, or whose size makes no sense. */
   bool out_of_memory, canceled;
 };
 
-/** Asks for what the objects behind object I of the batch will need. */
-static void look_ahead(const struct pyheap *heap, const struct batch *batch,
+/** Asks for what the objects behind object I will need. */
+static void look_ahead(const struct pyheap *heap, const struct counter *counter,
                        size_t i) {
   struct object object;
   const char *why;
 
-  if (i + FIRST_LINE < batch->left) {
+  if (i + FIRST_LINE < counter->count) {
     const uint8_t *bytes =
-        memory_at(&heap->memory, batch->list[i + FIRST_LINE], 1);
+        memory_at(&heap->memory, counter->addresses[i + FIRST_LINE], 1);
     __builtin_prefetch(bytes);
     __builtin_prefetch(bytes + 32);
   }
-  if (i + TABLE < batch->left &&
-      object_load(heap, batch->list[i + TABLE], &object, &why))
+  if (i + TABLE < counter->count &&
+      object_load(heap, counter->addresses[i + TABLE], &object, &why))
     object_prefetch(heap, &object);
 }
 
@@ -61,24 +64,26 @@ static void count_object(struct counting *counting, uint64_t address,
 
 static void count_shares(void *context, unsigned thread) {
   struct counting *counting = context;
-  uint64_t number, end;
+  struct counter *counter = &counting->counters[thread];
+  struct pyheap *heap = counting->heap;
+  uint64_t word, end;
 
   while (!__atomic_load_n(&counting->canceled, __ATOMIC_RELAXED) &&
-         shares_take(&counting->shares, &number, &end)) {
-    struct batch batch = batches_at(counting->objects, number);
-    for (size_t i = 0; i < batch.count; i++) {
-      look_ahead(counting->heap, &batch, i);
-      count_object(counting, batch.list[i], &counting->totals[thread]);
+         shares_take(&counting->shares, &word, &end)) {
+    counter->count =
+        marks_list(heap, heap->marks, word, end, counter->addresses);
+    for (size_t i = 0; i < counter->count; i++) {
+      look_ahead(heap, counter, i);
+      count_object(counting, counter->addresses[i], &counter->totals);
     }
-    if (thread == 0 && number % 64 == 0 &&
-        heap_canceled(counting->heap, "counting objects", number,
-                      counting->shares.end))
+    if (thread == 0 && word / MARK_SHARE % 64 == 0 &&
+        heap_canceled(heap, "counting objects", word, counting->shares.end))
       __atomic_store_n(&counting->canceled, true, __ATOMIC_RELAXED);
   }
 }
 
 static struct pyheap_error *make_rows(const struct pyheap *heap,
-                                      const struct totals *totals,
+                                      const struct counter *counters,
                                       struct pyheap_summary_row **ret,
                                       size_t *count) {
   struct pyheap_summary_row *rows = calloc(heap->types.count + 1, sizeof *rows);
@@ -87,40 +92,57 @@ static struct pyheap_error *make_rows(const struct pyheap *heap,
   for (uint32_t i = 0; i < heap->types.count; i++)
     rows[i].type = i;
   for (unsigned t = 0; t < heap->threads; t++)
-    totals_add_to(&totals[t], rows, heap->types.count);
+    totals_add_to(&counters[t].totals, rows, heap->types.count);
   *ret = rows;
   *count = heap->types.count;
   return NULL;
 }
 
+static bool counters_init(struct counting *counting) {
+  unsigned threads = counting->heap->threads;
+  counting->counters = parallel_calloc(threads, sizeof *counting->counters);
+  for (unsigned t = 0; counting->counters && t < threads; t++) {
+    counting->counters[t].addresses =
+        malloc(MARK_SHARE_BITS * sizeof(uint64_t));
+    if (!counting->counters[t].addresses)
+      return false;
+  }
+  return counting->counters;
+}
+
+static void counters_deinit(struct counting *counting) {
+  for (unsigned t = 0; counting->counters && t < counting->heap->threads; t++) {
+    totals_deinit(&counting->counters[t].totals);
+    free(counting->counters[t].addresses);
+  }
+  free(counting->counters);
+}
+
+/** Counts the objects of heap->marks. */
 static struct pyheap_error *count_all(struct pyheap *heap,
-                                      const struct batches *objects,
                                       struct pyheap_summary_row **rows,
                                       size_t *count) {
   struct counting counting = {
-      .heap = heap,
-      .objects = objects,
-      .shares = {.end = objects->count, .size = 1},
-      .totals = calloc(heap->threads, sizeof *counting.totals)};
+      .heap = heap, .shares = {.end = mark_words(heap), .size = MARK_SHARE}};
+  struct pyheap_error *error = NULL;
 
-  if (!counting.totals)
-    return &error_no_memory;
-  parallel_run(heap->threads, count_shares, &counting);
-  struct pyheap_error *error = counting.out_of_memory ? &error_no_memory
-                               : counting.canceled    ? error_canceled()
-                                                      : NULL;
-  if (!error && !counting.strange)
-    error = make_rows(heap, counting.totals, rows, count);
-  for (unsigned t = 0; t < heap->threads; t++)
-    totals_deinit(&counting.totals[t]);
-  free(counting.totals);
+  if (counters_init(&counting))
+    parallel_run(heap->threads, count_shares, &counting);
+  else
+    counting.out_of_memory = true;
+  if (counting.out_of_memory)
+    error = &error_no_memory;
+  else if (counting.canceled)
+    error = error_canceled();
+  else if (!counting.strange)
+    error = make_rows(heap, counting.counters, rows, count);
+  counters_deinit(&counting);
   return error;
 }
 
 struct pyheap_error *tracked_count(struct pyheap *heap,
                                    struct pyheap_summary_row **rows,
                                    size_t *count) {
-  struct batches objects = {0};
   struct problems before = heap->problems;
   bool whole = false;
 
@@ -129,12 +151,11 @@ struct pyheap_error *tracked_count(struct pyheap *heap,
     return NULL;
   heap->marks = calloc(mark_words(heap), sizeof *heap->marks);
   struct pyheap_error *error =
-      heap->marks ? gc_lists_walk(heap, &objects, &whole) : &error_no_memory;
+      heap->marks ? gc_lists_walk(heap, &whole) : &error_no_memory;
   /* Who finds all objects finds these problems again. */
   heap->problems = before;
-  free(take(heap->marks));
   if (!error && whole)
-    error = count_all(heap, &objects, rows, count);
-  batches_deinit(&objects);
+    error = count_all(heap, rows, count);
+  free(take(heap->marks));
   return error;
 }
