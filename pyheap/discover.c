@@ -291,7 +291,7 @@ static bool fetch_object(struct worker *worker) {
   const uint8_t *bytes =
       memory_at(&worker->heap->memory, fetched->object.address, 1);
   if (bytes) {
-    __builtin_prefetch(bytes);
+    __builtin_prefetch(bytes - 32);
     __builtin_prefetch(bytes + 32);
   }
   worker->taken++;

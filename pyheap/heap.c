@@ -199,6 +199,7 @@ void pyheap_close(struct pyheap *heap) {
   free(heap->in_starts);
   free(heap->in_sources);
   free(heap->uncounted);
+  free(heap->object_types);
   free(heap->generations);
   free(heap->owners);
   free(heap->interned);

@@ -40,6 +40,10 @@ struct problems {
   size_t count;
 };
 
+enum {
+  NO_OBJECT_TYPE = UINT16_MAX
+};
+
 struct pyheap {
   struct memory memory;
   bool from_reader; /**< The memory was copied through target.reader. */
@@ -103,6 +107,10 @@ struct pyheap {
   /** The targets of references that no ob_refcnt counts, sorted. */
   uint32_t *uncounted;
   size_t uncounted_count;
+
+  /** By object: the index of its type, or NO_OBJECT_TYPE for what is no less or
+   * not known.  NULL until references are indexed, and when that was saved. */
+  uint16_t *object_types;
 
   /** A mapped index that was saved: marks, orphans, in_starts, in_sources and
    * uncounted are in it then, and nobody writes to them. */

@@ -311,6 +311,7 @@ void index_forget(struct pyheap *heap) {
   free(take(heap->in_starts));
   free(take(heap->in_sources));
   free(take(heap->uncounted));
+  free(take(heap->object_types));
   heap->uncounted_count = 0;
   free(take(heap->generations));
   interpreters_forget(heap);

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ahead.h"
 #include "marks.h"
 
 enum {
@@ -14,10 +15,7 @@ enum {
   PIECE_OBJECTS = 1 << 16,
   MAX_RANGES = 64, /**< Who adds to more lists at once has them in no cache. */
   RANGE_BITS = 16, /**< Half a megabyte of places and of sources. */
-  PENDING = 64,
-  FETCHED = 64,
-  FIRST_LINE = 16,
-  TABLE = 12
+  PENDING = 64
 };
 
 /** Objects of one piece, one after the other.  As in discover.c, memory is asked
@@ -27,6 +25,7 @@ struct collector {
   struct piece *piece;
   unsigned shift;
   int32_t *refcounts;
+  uint16_t *types;
   uint32_t node; /**< That is visited. */
   /** References whose targets' numbers are on their way. */
   struct pending {
@@ -36,8 +35,7 @@ struct collector {
     bool uncounted;
   } pending[PENDING];
   unsigned pending_count;
-  struct object fetched[FETCHED];
-  uint64_t taken, loaded, visited;
+  struct ahead ahead;
 };
 
 /* What is noted ------------------------------------------------------------ */
@@ -158,6 +156,8 @@ static bool collector_init(struct collector *collector, struct pyheap *heap,
   collector->piece = piece;
   collector->shift = collected->shift;
   collector->refcounts = collected->refcounts;
+  collector->types = heap->object_types;
+  collector->ahead.heap = heap;
   collector->node = piece->first;
   piece->ranges = calloc(collected->range_count, sizeof *piece->ranges);
   if (!piece->ranges) {
@@ -189,31 +189,24 @@ static int32_t own_count(const struct pyheap *heap,
   return count > INT32_MAX ? INT32_MAX : (int32_t)count;
 }
 
-/** Brings the objects under way one step further. */
-static void advance(struct collector *collector, bool more) {
+/** Visits one object when its memory has come; false when there is none. */
+static bool advance(struct collector *collector, bool more) {
   const struct pyheap *heap = collector->visit.heap;
-  const char *why;
+  const struct ahead_object *next = ahead_give(&collector->ahead, more);
 
-  if (collector->loaded < collector->taken &&
-      (!more || collector->taken - collector->loaded > FIRST_LINE)) {
-    struct object *object = &collector->fetched[collector->loaded++ % FETCHED];
-    if (object_load(heap, object->address, object, &why))
-      object_prefetch(heap, object);
-    else
-      object->address = 0;
-  }
-  if (collector->visited < collector->loaded &&
-      (!more || collector->loaded - collector->visited > TABLE)) {
-    const struct object *object =
-        &collector->fetched[collector->visited++ % FETCHED];
-    collector->refcounts[collector->node] = NO_COUNT;
-    if (object->address) {
-      collector->refcounts[collector->node] = own_count(heap, object);
-      if (!object->type->leaf)
-        object_visit(&collector->visit, object);
-    }
-    collector->node++;
-  }
+  if (!next)
+    return false;
+  collector->node = next->node;
+  collector->refcounts[next->node] = NO_COUNT;
+  collector->types[next->node] = NO_OBJECT_TYPE;
+  if (!next->object.address)
+    return true;
+  collector->refcounts[next->node] = own_count(heap, &next->object);
+  if (next->object.type->index < NO_OBJECT_TYPE)
+    collector->types[next->node] = (uint16_t)next->object.type->index;
+  if (!next->object.type->leaf)
+    object_visit(&collector->visit, &next->object);
+  return true;
 }
 
 /** The objects whose bits are in words FIRST .. END-1 of the bitmap. */
@@ -227,19 +220,17 @@ static void collect_words(struct pyheap *heap, uint64_t first, uint64_t end,
   piece->end = heap->ranks[end];
   if (!collector_init(&collector, heap, piece, collected))
     return;
+  uint32_t node = piece->first;
   for (uint64_t word = first; word < end; word++)
     for (uint64_t marks = heap->marks[word]; marks; marks &= marks - 1) {
       uint64_t bit = 64 * word + (unsigned)__builtin_ctzll(marks);
-      uint64_t address = mark_run_address(heap, bit, &run);
-      __builtin_prefetch(memory_at(&heap->memory, address, 1));
-      collector.fetched[collector.taken++ % FETCHED].address = address;
+      ahead_take(&collector.ahead, node++, mark_run_address(heap, bit, &run));
       advance(&collector, true);
     }
-  while (collector.visited < collector.taken)
-    advance(&collector, false);
+  while (advance(&collector, false))
+    ;
   collector_finish(&collector, collected);
 }
-_Static_assert(FIRST_LINE + TABLE + 2 <= FETCHED, "objects under way");
 
 static void collect_roots(struct pyheap *heap, struct piece *piece,
                           const struct collected *collected) {
@@ -322,6 +313,8 @@ struct pyheap_error *index_collect(struct pyheap *heap, struct collected *ret) {
       .shift = RANGE_BITS,
       .refcounts =
           reallocarray(NULL, heap->object_count + 1ull, sizeof(int32_t))};
+  heap->object_types =
+      reallocarray(NULL, heap->object_count + 1ull, sizeof *heap->object_types);
   struct collection collection = {
       .heap = heap,
       .collected = &collected,
@@ -333,7 +326,7 @@ struct pyheap_error *index_collect(struct pyheap *heap, struct collected *ret) {
   while (heap->object_count >> collected.shift >= MAX_RANGES)
     collected.shift++;
   collected.range_count = (heap->object_count >> collected.shift) + 1;
-  if (!collected.pieces || !collected.refcounts)
+  if (!collected.pieces || !collected.refcounts || !heap->object_types)
     error = &error_no_memory;
   if (!error) {
     parallel_run(heap->threads, collect_pieces, &collection);
@@ -345,6 +338,7 @@ struct pyheap_error *index_collect(struct pyheap *heap, struct collected *ret) {
   }
   if (error) {
     collected_deinit(&collected);
+    free(take(heap->object_types));
     return error;
   }
   *ret = collected;

@@ -134,6 +134,10 @@ uint64_t heap_number_address(const struct pyheap *heap, uint32_t number) {
   return heap_bit_address(heap, 64 * word + (unsigned)__builtin_ctzll(marks));
 }
 
+struct mark_cursor mark_cursor_at(const struct pyheap *heap, uint32_t number) {
+  return (struct mark_cursor){.word = find_word(heap, number)};
+}
+
 size_t marks_list(const struct pyheap *heap, const uint64_t *marks,
                   uint64_t word, uint64_t end, uint64_t *addresses) {
   struct mark_run run = {0};

@@ -74,6 +74,27 @@ static inline uint64_t mark_run_address(const struct pyheap *heap, uint64_t bit,
   return MEMORY_GRANULE * bit + run->offset;
 }
 
+/** Objects that are asked for by ascending numbers. */
+struct mark_cursor {
+  uint64_t word; /**< Of the last one. */
+  struct mark_run run;
+};
+/** Where a search for NUMBER and those behind it begins. */
+struct mark_cursor mark_cursor_at(const struct pyheap *heap, uint32_t number);
+
+/** The address of object NUMBER, no less than the last one. */
+static inline uint64_t mark_cursor_address(const struct pyheap *heap,
+                                           struct mark_cursor *cursor,
+                                           uint32_t number) {
+  while (heap->ranks[cursor->word + 1] <= number)
+    cursor->word++;
+  uint64_t marks = heap->marks[cursor->word];
+  for (uint32_t skip = number - heap->ranks[cursor->word]; skip; skip--)
+    marks &= marks - 1;
+  return mark_run_address(
+      heap, 64 * cursor->word + (unsigned)__builtin_ctzll(marks), &cursor->run);
+}
+
 enum {
   MARK_SHARE = 512, /**< Words of a bitmap that a thread takes at a time, */
   MARK_SHARE_BITS = 64 * MARK_SHARE, /**< … and the addresses they may be. */

@@ -4,7 +4,10 @@
 
 #include <string.h>
 
+#include "ahead.h"
 #include "heap.h"
+#include "marks.h"
+#include "value.h"
 
 enum {
   BATCH = 1 << 14, /**< Objects a thread takes at a time. */
@@ -62,28 +65,29 @@ static struct pyheap_error *rank_types(struct ordering *ordering) {
   return NULL;
 }
 
-static uint64_t key_of(const struct ordering *ordering, pyheap_node node) {
+/** What cannot be read comes last. */
+static uint64_t key_of(const struct ordering *ordering,
+                       const struct object *object) {
   const struct pyheap *heap = ordering->heap;
   uint64_t key = 0;
-  uint32_t type;
 
-  switch (ordering->order) {
+  switch (object->address ? ordering->order : PYHEAP_BY_ADDRESS) {
   case PYHEAP_BY_ADDRESS:
     return 0;
   case PYHEAP_BY_TYPE:
-    type = pyheap_type_of(heap, node);
-    return type < ordering->type_count ? ~(uint64_t)ordering->type_ranks[type]
-                                       : 0;
+    return object->type->index < ordering->type_count
+               ? ~(uint64_t)ordering->type_ranks[object->type->index]
+               : 0;
   case PYHEAP_BY_SIZE:
-    key = pyheap_size(heap, node);
+    key = object_getsizeof(heap, object);
     break;
   case PYHEAP_BY_REFCOUNT:
     /* An immortal object's -1 is the greatest of all this way. */
-    key = (uint64_t)pyheap_refcount(heap, node);
+    key = (uint64_t)heap_refcount(heap, object->address);
     break;
   case PYHEAP_BY_LENGTH:
     /* What has no length comes behind what has one of 0. */
-    key = (uint64_t)(pyheap_length(heap, node) + 1);
+    key = (uint64_t)(object_length(heap, object) + 1);
     return key && ordering->ascending ? ~key : key;
   }
   return ordering->ascending ? ~key : key;
@@ -151,15 +155,31 @@ static void keep(struct candidates *found, size_t limit,
       sift_down(found, i);
 }
 
+static void keep_next(const struct ordering *ordering,
+                      const struct ahead_object *next,
+                      struct candidates *found) {
+  keep(found, ordering->limit,
+       (struct candidate){key_of(ordering, &next->object), next->node});
+}
+
 static void keep_batch(const struct ordering *ordering,
                        const struct pyheap_selection *selection,
                        pyheap_node first, pyheap_node end,
                        struct candidates *found) {
+  const struct pyheap *heap = ordering->heap;
+  struct mark_cursor cursor = mark_cursor_at(heap, first);
+  struct ahead ahead = {.heap = heap};
+  const struct ahead_object *next;
+
   for (pyheap_node node = pyheap_next_selected(selection, first);
        node < end && !found->out_of_memory;
-       node = pyheap_next_selected(selection, node + 1))
-    keep(found, ordering->limit,
-         (struct candidate){key_of(ordering, node), node});
+       node = pyheap_next_selected(selection, node + 1)) {
+    ahead_take(&ahead, node, mark_cursor_address(heap, &cursor, node));
+    if ((next = ahead_give(&ahead, true)))
+      keep_next(ordering, next, found);
+  }
+  while ((next = ahead_give(&ahead, false)))
+    keep_next(ordering, next, found);
 }
 
 struct keeping {

@@ -2,6 +2,7 @@
 /* Selecting objects by what they are. */
 #include "config.h"
 
+#include "ahead.h"
 #include "heap.h"
 #include "marks.h"
 #include "parallel.h"
@@ -53,12 +54,10 @@ static bool fits_generation(const struct pyheap *heap,
 
 /** Cheap tests first; what is costly is its size. */
 static bool fits(const struct pyheap *heap, const struct pyheap_filter *filter,
-                 pyheap_node node, uint64_t address, struct object *object,
+                 pyheap_node node, const struct object *object,
                  uint64_t *size) {
-  const char *why;
-
-  if (address < filter->from || address > filter->to ||
-      !object_load(heap, address, object, &why))
+  if (!object->address || object->address < filter->from ||
+      object->address > filter->to)
     return false;
   if (filter->types && (object->type->index >= filter->type_count ||
                         !filter->types[object->type->index]))
@@ -83,41 +82,56 @@ static bool fits(const struct pyheap *heap, const struct pyheap_filter *filter,
 
 /* All objects ------------------------------------------------------------- */
 
-/** Finds the addresses of some objects and asks for their memory. */
-static void find_addresses(const struct pyheap *heap, pyheap_node first,
-                           unsigned count, uint64_t *addresses) {
-  for (unsigned i = 0; i < count; i++) {
-    addresses[i] = heap_number_address(heap, first + i);
-    const uint8_t *bytes = memory_at(&heap->memory, addresses[i], 1);
-    if (bytes)
-      __builtin_prefetch(bytes);
-  }
+/** Where one thread notes what fits. */
+struct selector {
+  const struct pyheap *heap;
+  const struct pyheap_filter *filter;
+  uint64_t *bits;
+  struct pyheap_summary_row *rows;
+  uint32_t types; /**< How many there are. */
+};
+
+static void select_object(const struct selector *selector,
+                          const struct ahead_object *next) {
+  const struct object *object = &next->object;
+  uint64_t size;
+
+  /* The types of all objects were read when these were found. */
+  if (!fits(selector->heap, selector->filter, next->node, object, &size) ||
+      object->type->index >= selector->types)
+    return;
+  selector->bits[next->node / 64] |= 1ull << next->node % 64;
+  selector->rows[object->type->index].count++;
+  selector->rows[object->type->index].bytes += size;
+}
+
+/** Whether the object is known to be of a type that is not wanted. */
+static bool is_of_other_type(const struct selector *selector,
+                             pyheap_node node) {
+  const struct pyheap_filter *filter = selector->filter;
+  const uint16_t *types = selector->heap->object_types;
+
+  return types && filter->types && types[node] != NO_OBJECT_TYPE &&
+         (types[node] >= filter->type_count || !filter->types[types[node]]);
 }
 
 /** Looks at the objects of one batch. */
-static void select_batch(const struct pyheap *heap,
-                         const struct pyheap_filter *filter, pyheap_node first,
-                         pyheap_node end, uint64_t *bits,
-                         struct pyheap_summary_row *rows, uint32_t types) {
-  enum {
-    AT_ONCE = 32
-  };
-  uint64_t addresses[AT_ONCE], size;
-  struct object object;
+static void select_batch(const struct selector *selector, pyheap_node first,
+                         pyheap_node end) {
+  const struct pyheap *heap = selector->heap;
+  struct mark_cursor cursor = mark_cursor_at(heap, first);
+  struct ahead ahead = {.heap = heap};
+  const struct ahead_object *next;
 
   for (pyheap_node node = first; node < end; node++) {
-    unsigned place = (node - first) % AT_ONCE;
-    if (!place)
-      find_addresses(heap, node, end - node < AT_ONCE ? end - node : AT_ONCE,
-                     addresses);
-    /* The types of all objects were read when these were found. */
-    if (!fits(heap, filter, node, addresses[place], &object, &size) ||
-        object.type->index >= types)
+    if (is_of_other_type(selector, node))
       continue;
-    bits[node / 64] |= 1ull << node % 64;
-    rows[object.type->index].count++;
-    rows[object.type->index].bytes += size;
+    ahead_take(&ahead, node, mark_cursor_address(heap, &cursor, node));
+    if ((next = ahead_give(&ahead, true)))
+      select_object(selector, next);
   }
+  while ((next = ahead_give(&ahead, false)))
+    select_object(selector, next);
 }
 
 /** Adds up what the threads counted; rows that are empty go. */
@@ -139,21 +153,18 @@ static void sum_rows(struct pyheap_selection *selection,
 }
 
 struct selecting {
-  const struct pyheap_filter *filter;
-  uint64_t *bits;
-  struct pyheap_summary_row *rows; /**< TYPES for each thread. */
-  uint32_t types;
+  struct selector selector; /**< Its rows: those of all threads. */
   struct heap_shares shares;
 };
 
 static void select_shares(void *context, unsigned thread) {
   struct selecting *work = context;
+  struct selector selector = work->selector;
   uint64_t first, end;
 
+  selector.rows += (size_t)thread * selector.types;
   while (heap_shares_take(&work->shares, thread, &first, &end))
-    select_batch(work->shares.heap, work->filter, (pyheap_node)first,
-                 (pyheap_node)end, work->bits,
-                 work->rows + (size_t)thread * work->types, work->types);
+    select_batch(&selector, (pyheap_node)first, (pyheap_node)end);
 }
 
 /** The bits of the objects, and ROWS for each thread; false when canceled. */
@@ -161,10 +172,7 @@ static bool select_all(const struct pyheap *heap,
                        const struct pyheap_filter *filter, uint64_t *bits,
                        struct pyheap_summary_row *rows, uint32_t types) {
   struct selecting work = {
-      .filter = filter,
-      .bits = bits,
-      .rows = rows,
-      .types = types,
+      .selector = {heap, filter, bits, rows, types},
       .shares = {.heap = heap,
                  .stage = "selecting objects",
                  .shares = {.end = heap->object_count, .size = BATCH}}};

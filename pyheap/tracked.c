@@ -2,6 +2,7 @@
 /* Counts the objects on the collector's lists without following a reference. */
 #include "config.h"
 
+#include "ahead.h"
 #include "gc_lists.h"
 #include "heap.h"
 #include "marks.h"
@@ -9,77 +10,57 @@
 #include "totals.h"
 #include "tracked.h"
 
-enum {
-  FIRST_LINE = 24, /**< So many objects ahead their own memory is asked for, */
-  TABLE = 12,      /**< … and so many ahead what they have elsewhere. */
-};
-
 struct counting {
   struct pyheap *heap;
   struct shares shares; /**< Of the words of heap->marks. */
   struct counter {
     struct totals totals;
-    uint64_t *addresses; /**< Of the objects of its share. */
-    size_t count;
-  } * counters; /**< By thread. */
+    struct ahead ahead;
+    uint64_t *addresses;       /**< Of the objects of its share. */
+  } OWN_CACHE_LINES *counters; /**< By thread. */
   bool strange; /**< An object that is none, or whose size makes no sense. */
   bool out_of_memory, canceled;
 };
 
-/** Asks for what the objects behind object I will need. */
-static void look_ahead(const struct pyheap *heap, const struct counter *counter,
-                       size_t i) {
-  struct object object;
-  const char *why;
-
-  if (i + FIRST_LINE < counter->count) {
-    const uint8_t *bytes =
-        memory_at(&heap->memory, counter->addresses[i + FIRST_LINE], 1);
-    __builtin_prefetch(bytes);
-    __builtin_prefetch(bytes + 32);
-  }
-  if (i + TABLE < counter->count &&
-      object_load(heap, counter->addresses[i + TABLE], &object, &why))
-    object_prefetch(heap, &object);
-}
-
-static void count_object(struct counting *counting, uint64_t address,
-                         struct totals *totals) {
-  struct object object;
-  const char *why;
+static void count_object(struct counting *counting, struct totals *totals,
+                         const struct object *object) {
   uint64_t bytes;
 
-  if (!object_load(counting->heap, address, &object, &why)) {
+  if (!object->address) {
     __atomic_store_n(&counting->strange, true, __ATOMIC_RELAXED);
     return;
   }
-  if (!totals_reserve(totals, object.type->index)) {
+  if (!totals_reserve(totals, object->type->index)) {
     __atomic_store_n(&counting->out_of_memory, true, __ATOMIC_RELAXED);
     return;
   }
-  if (!object_measure(counting->heap, &object, &bytes))
+  if (!object_measure(counting->heap, object, &bytes))
     __atomic_store_n(&counting->strange, true, __ATOMIC_RELAXED);
-  totals_add(totals, object.type->index, bytes);
+  totals_add(totals, object->type->index, bytes);
 }
 
 static void count_shares(void *context, unsigned thread) {
   struct counting *counting = context;
   struct counter *counter = &counting->counters[thread];
   struct pyheap *heap = counting->heap;
+  const struct ahead_object *next;
   uint64_t word, end;
 
+  counter->ahead.heap = heap;
   while (!__atomic_load_n(&counting->canceled, __ATOMIC_RELAXED) &&
          shares_take(&counting->shares, &word, &end)) {
-    counter->count =
-        marks_list(heap, heap->marks, word, end, counter->addresses);
-    for (size_t i = 0; i < counter->count; i++) {
-      look_ahead(heap, counter, i);
-      count_object(counting, counter->addresses[i], &counter->totals);
+    size_t count = marks_list(heap, heap->marks, word, end, counter->addresses);
+    for (size_t i = 0; i < count; i++) {
+      ahead_take(&counter->ahead, PYHEAP_NO_NODE, counter->addresses[i]);
+      if ((next = ahead_give(&counter->ahead, true)))
+        count_object(counting, &counter->totals, &next->object);
     }
     if (thread == 0 && word / MARK_SHARE % 64 == 0 &&
         heap_canceled(heap, "counting objects", word, counting->shares.end))
       __atomic_store_n(&counting->canceled, true, __ATOMIC_RELAXED);
   }
+  while ((next = ahead_give(&counter->ahead, false)))
+    count_object(counting, &counter->totals, &next->object);
 }
 
 static struct pyheap_error *make_rows(const struct pyheap *heap,
