@@ -9,10 +9,6 @@
 #include "marks.h"
 #include "value.h"
 
-enum {
-  BATCH = 1 << 14, /**< Objects a thread takes at a time. */
-};
-
 struct candidate {
   uint64_t key; /**< What comes first has the greatest. */
   pyheap_node node;
@@ -182,6 +178,17 @@ static void keep_batch(const struct ordering *ordering,
     keep_next(ordering, next, found);
 }
 
+/** Whether no object of a batch is as large as those that were found, in batches
+ * before it: of equals, the lower address comes first. */
+static bool is_outdone(const struct ordering *ordering,
+                       const struct pyheap_selection *selection,
+                       pyheap_node first, const struct candidates *found) {
+  return ordering->order == PYHEAP_BY_SIZE && !ordering->ascending &&
+         found->count == ordering->limit &&
+         selection->largest[first / PYHEAP_SELECTION_BATCH] <=
+             found->list[0].key;
+}
+
 struct keeping {
   const struct ordering *ordering;
   const struct pyheap_selection *selection;
@@ -194,8 +201,10 @@ static void keep_shares(void *context, unsigned thread) {
   uint64_t first, end;
 
   while (heap_shares_take(&keeping->work, thread, &first, &end))
-    keep_batch(keeping->ordering, keeping->selection, (pyheap_node)first,
-               (pyheap_node)end, &keeping->found[thread]);
+    if (!is_outdone(keeping->ordering, keeping->selection, (pyheap_node)first,
+                    &keeping->found[thread]))
+      keep_batch(keeping->ordering, keeping->selection, (pyheap_node)first,
+                 (pyheap_node)end, &keeping->found[thread]);
 }
 
 /** Looks at all that are selected; false when canceled. */
@@ -206,9 +215,10 @@ static bool keep_all(const struct ordering *ordering,
       .ordering = ordering,
       .selection = selection,
       .found = found,
-      .work = {.heap = ordering->heap,
-               .stage = "ordering objects",
-               .shares = {.end = selection->end, .size = BATCH}}};
+      .work = {
+          .heap = ordering->heap,
+          .stage = "ordering objects",
+          .shares = {.end = selection->end, .size = PYHEAP_SELECTION_BATCH}}};
 
   parallel_run(ordering->heap->threads, keep_shares, &keeping);
   return !keeping.work.canceled;

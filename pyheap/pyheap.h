@@ -510,6 +510,10 @@ struct pyheap_filter {
     .max_refcount = UINT64_MAX, .to = UINT64_MAX, .orphans = PYHEAP_WITHOUT    \
   }
 
+enum {
+  PYHEAP_SELECTION_BATCH = 1 << 14, /**< Nodes: whole words of bits. */
+};
+
 /** Objects that were selected. */
 struct pyheap_selection {
   uint64_t *bits;  /**< Bit N % 64 of word N / 64: object N is one of them. */
@@ -517,6 +521,7 @@ struct pyheap_selection {
   uint64_t count, bytes;           /**< Of those selected. */
   struct pyheap_summary_row *rows; /**< The same by type; no row is empty. */
   size_t row_count;
+  uint64_t *largest; /**< Of each batch of nodes: bytes of the largest, or 0. */
 };
 
 /**

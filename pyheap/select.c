@@ -8,11 +8,6 @@
 #include "parallel.h"
 #include "value.h"
 
-enum {
-  BATCH =
-      1 << 14, /**< Objects a thread takes at a time: whole words of bits. */
-};
-
 /* One object -------------------------------------------------------------- */
 
 static bool is_wanted(enum pyheap_wanted wanted, bool is) {
@@ -86,7 +81,7 @@ static bool fits(const struct pyheap *heap, const struct pyheap_filter *filter,
 struct selector {
   const struct pyheap *heap;
   const struct pyheap_filter *filter;
-  uint64_t *bits;
+  uint64_t *bits, *largest;
   struct pyheap_summary_row *rows;
   uint32_t types; /**< How many there are. */
 };
@@ -101,6 +96,9 @@ static void select_object(const struct selector *selector,
       object->type->index >= selector->types)
     return;
   selector->bits[next->node / 64] |= 1ull << next->node % 64;
+  uint64_t *largest = &selector->largest[next->node / PYHEAP_SELECTION_BATCH];
+  if (*largest < size)
+    *largest = size;
   selector->rows[object->type->index].count++;
   selector->rows[object->type->index].bytes += size;
 }
@@ -167,15 +165,19 @@ static void select_shares(void *context, unsigned thread) {
     select_batch(&selector, (pyheap_node)first, (pyheap_node)end);
 }
 
-/** The bits of the objects, and ROWS for each thread; false when canceled. */
+/** Notes all that fits, in rows of its own for each thread; false when canceled.
+ */
 static bool select_all(const struct pyheap *heap,
-                       const struct pyheap_filter *filter, uint64_t *bits,
+                       const struct pyheap_filter *filter,
+                       const struct pyheap_selection *selection,
                        struct pyheap_summary_row *rows, uint32_t types) {
   struct selecting work = {
-      .selector = {heap, filter, bits, rows, types},
+      .selector = {heap, filter, selection->bits, selection->largest, rows,
+                   types},
       .shares = {.heap = heap,
                  .stage = "selecting objects",
-                 .shares = {.end = heap->object_count, .size = BATCH}}};
+                 .shares = {.end = heap->object_count,
+                            .size = PYHEAP_SELECTION_BATCH}}};
   parallel_run(heap->threads, select_shares, &work);
   return !work.shares.canceled;
 }
@@ -190,15 +192,17 @@ struct pyheap_error *pyheap_select(struct pyheap *heap,
       calloc((size_t)heap->threads * types + 1, sizeof *rows);
 
   selection.bits = calloc(count / 64 + 1, sizeof *selection.bits);
+  selection.largest =
+      calloc(count / PYHEAP_SELECTION_BATCH + 1, sizeof *selection.largest);
   selection.rows = reallocarray(NULL, types + 1ull, sizeof *selection.rows);
   /* They are found when first asked for, which is not for many threads. */
   bool generations = !filter->generations || !count ||
                      (pyheap_generation(heap, 0), heap->generations);
-  struct pyheap_error *error =
-      rows && selection.bits && selection.rows && generations
-          ? NULL
-          : &error_no_memory;
-  if (!error && !select_all(heap, filter, selection.bits, rows, types))
+  struct pyheap_error *error = rows && selection.bits && selection.largest &&
+                                       selection.rows && generations
+                                   ? NULL
+                                   : &error_no_memory;
+  if (!error && !select_all(heap, filter, &selection, rows, types))
     error = error_canceled();
   if (error) {
     pyheap_selection_deinit(&selection);
@@ -211,6 +215,7 @@ struct pyheap_error *pyheap_select(struct pyheap *heap,
 
 void pyheap_selection_deinit(struct pyheap_selection *selection) {
   free(selection->bits);
+  free(selection->largest);
   free(selection->rows);
   *selection = (struct pyheap_selection){0};
 }
