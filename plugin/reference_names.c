@@ -240,9 +240,10 @@ static struct search find(struct reference_names *names, pyheap_node from,
     search_kept(place, to, &search);
     return search;
   }
-  search.looked_at = pyheap_referents_to(names->heap, from, search.target,
-                                         search_reference, &search) +
-                     search.found;
+  search.looked_at =
+      pyheap_referents_to(names->heap, from, search.target, count == 1,
+                          search_reference, &search) +
+      search.found;
   place = place_of(names, from, search.looked_at);
   if (!place)
     return search;

@@ -193,6 +193,7 @@ struct visit {
   bool stop;
   /** When not 0, what leads elsewhere may be left out; it is counted. */
   uint64_t only;
+  bool one; /**< Only one does not, so that any place will do to begin with. */
   uint64_t left_out;
   size_t count;
   struct pyheap_reference references[128];

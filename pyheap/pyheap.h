@@ -427,9 +427,10 @@ typedef bool pyheap_reference_fn(void *context,
 void pyheap_referents(const struct pyheap *heap, pyheap_node node,
                       pyheap_reference_fn *fn, void *context);
 /** Those of them that lead to the object at TARGET, which is not 0, and the same
- * in less time.  Returns how many others it came across. */
+ * in less time.  ONE: pyheap_referrers() has NODE once, so that no other is looked
+ * for.  Returns how many others it came across. */
 uint64_t pyheap_referents_to(const struct pyheap *heap, pyheap_node node,
-                             uint64_t target, pyheap_reference_fn *fn,
+                             uint64_t target, bool one, pyheap_reference_fn *fn,
                              void *context);
 
 /**

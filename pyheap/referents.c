@@ -166,13 +166,14 @@ static void tell_only(struct visit *visit) {
 /** Tells the references of NODE, by way of FLUSH; how many it left out. */
 static uint64_t tell_references(const struct pyheap *heap, pyheap_node node,
                                 void (*flush)(struct visit *visit),
-                                uint64_t only, pyheap_reference_fn *fn,
-                                void *context) {
+                                uint64_t only, bool one,
+                                pyheap_reference_fn *fn, void *context) {
   struct teller teller = {.node = node, .fn = fn, .context = context};
   teller.visit.heap = heap;
   teller.visit.flush = flush;
   teller.visit.context = &teller;
   teller.visit.only = only;
+  teller.visit.one = one;
   visit_node(&teller.visit, node);
   if (teller.rooms)
     free(teller.rooms->list);
@@ -182,11 +183,11 @@ static uint64_t tell_references(const struct pyheap *heap, pyheap_node node,
 
 void pyheap_referents(const struct pyheap *heap, pyheap_node node,
                       pyheap_reference_fn *fn, void *context) {
-  tell_references(heap, node, tell, 0, fn, context);
+  tell_references(heap, node, tell, 0, false, fn, context);
 }
 
 uint64_t pyheap_referents_to(const struct pyheap *heap, pyheap_node node,
-                             uint64_t target, pyheap_reference_fn *fn,
+                             uint64_t target, bool one, pyheap_reference_fn *fn,
                              void *context) {
-  return tell_references(heap, node, tell_only, target, fn, context);
+  return tell_references(heap, node, tell_only, target, one, fn, context);
 }
