@@ -32,6 +32,14 @@ struct place {
   uint32_t depth;
 };
 
+/** What is known about a node, wherever it is in the tree. */
+struct seen {
+  pyheap_node node;  /**< PYHEAP_NO_NODE: an empty slot. */
+  uint16_t distance; /**< Its least one from the root plus one, where each node
+                          is shown once; 0: too far, or too many. */
+  bool included;     /**< The tree goes on from it. */
+};
+
 struct walk {
   struct session *session;
   const struct pyheap *heap;
@@ -45,18 +53,46 @@ struct walk {
   size_t pending_count, pending_capacity;
   struct edges edges;
   size_t edge_capacity;
-  uint8_t *included; /**< A bit for each node that the tree goes on from. */
-  /** By node, where each is shown once: its least distance from the root plus
-   * one; 0: too far, or too many. */
-  uint16_t *distances;
+  /** A hash table, for a tree has few of a heap's nodes: never more than half
+   * full, of a power of two of slots. */
+  struct seen *seen;
+  size_t seen_count, seen_slots;
 };
 
-static bool was_included(const struct walk *walk, pyheap_node node) {
-  return walk->included[node / 8] >> (node % 8) & 1;
+/** The slot of NODE, or the one where it goes. */
+static struct seen *find_slot(const struct walk *walk, pyheap_node node) {
+  size_t mask = walk->seen_slots - 1;
+  size_t i = node * 0x9e3779b1u & mask;
+
+  while (walk->seen[i].node != PYHEAP_NO_NODE && walk->seen[i].node != node)
+    i = (i + 1) & mask;
+  return &walk->seen[i];
 }
 
-static void include(struct walk *walk, pyheap_node node) {
-  walk->included[node / 8] |= (uint8_t)(1u << (node % 8));
+static void grow_seen(struct walk *walk) {
+  struct seen *old = walk->seen;
+  size_t slots = walk->seen_slots;
+
+  walk->seen_slots = slots ? 2 * slots : 1024;
+  walk->seen = must_alloc(walk->seen_slots * sizeof *walk->seen);
+  for (size_t i = 0; i < walk->seen_slots; i++)
+    walk->seen[i] = (struct seen){.node = PYHEAP_NO_NODE};
+  for (size_t i = 0; i < slots; i++)
+    if (old[i].node != PYHEAP_NO_NODE)
+      *find_slot(walk, old[i].node) = old[i];
+  free(old);
+}
+
+/** What is known about NODE; valid until the next call. */
+static struct seen *seen_at(struct walk *walk, pyheap_node node) {
+  if (2 * walk->seen_count >= walk->seen_slots)
+    grow_seen(walk);
+  struct seen *seen = find_slot(walk, node);
+  if (seen->node == PYHEAP_NO_NODE) {
+    seen->node = node;
+    walk->seen_count++;
+  }
+  return seen;
 }
 
 static uint32_t add(struct walk *walk, uint32_t parent, pyheap_node node,
@@ -116,18 +152,19 @@ static bool find_distances(struct walk *walk, pyheap_node root) {
   size_t count = 0;
   bool complete = true;
 
-  walk->distances[root] = 1;
+  seen_at(walk, root)->distance = 1;
   queue[count++] = root;
   for (size_t i = 0; i < count && complete; i++) {
-    uint16_t distance = walk->distances[queue[i]];
+    uint16_t distance = seen_at(walk, queue[i])->distance;
     if (distance > walk->options.depth)
       break;
     find_edges(walk, queue[i], walk->options.limit);
     for (size_t j = 0; j < walk->edges.count && count < NODES_MAX; j++) {
       pyheap_node node = walk->edges.items[j].node;
-      if (node == PYHEAP_NO_NODE || walk->distances[node])
+      struct seen *seen = node == PYHEAP_NO_NODE ? NULL : seen_at(walk, node);
+      if (!seen || seen->distance)
         continue;
-      walk->distances[node] = (uint16_t)(distance + 1);
+      seen->distance = (uint16_t)(distance + 1);
       queue[count++] = node;
     }
     complete =
@@ -173,8 +210,8 @@ enum follow {
  * shown rather than referred to. */
 static enum follow is_elsewhere(struct walk *walk, pyheap_node node,
                                 uint32_t depth) {
-  bool was = was_included(walk, node);
-  uint16_t distance = walk->distances[node];
+  bool was = seen_at(walk, node)->included;
+  uint16_t distance = seen_at(walk, node)->distance;
 
   if (!was && (!distance || distance > depth))
     return FOLLOW;
@@ -272,7 +309,7 @@ static void add_pending(struct walk *walk, const struct pending *pending) {
           buffer_string(&label));
   tree_keep(walk->tree, place, address);
   if (follow == FOLLOW || follow == TOO_DEEP)
-    include(walk, node);
+    seen_at(walk, node)->included = true;
   if (follow == FOLLOW)
     push_neighbours(walk, place);
 }
@@ -309,9 +346,8 @@ struct tree *node_tree_build(struct session *session, const struct pyheap *heap,
       .kind = kind,
       .options = *options,
       .names = reference_names_create(heap),
-      .included = calloc(pyheap_node_count(heap) / 8 + 1, 1),
   };
-  bool complete = false;
+  bool complete;
 
   *cut = false;
   if (walk.options.depth > DEPTH_MAX)
@@ -319,19 +355,14 @@ struct tree *node_tree_build(struct session *session, const struct pyheap *heap,
   struct span address = describe_node(&label, heap, node);
   add(&walk, 0, node, 0, buffer_string(&label));
   tree_keep(walk.tree, 0, address);
-  if (!walk.options.repeat)
-    walk.distances = calloc(pyheap_node_count(heap), sizeof *walk.distances);
-  if (walk.included && (walk.options.repeat || walk.distances)) {
-    include(&walk, node);
-    complete = walk.options.repeat || find_distances(&walk, node);
-  }
+  seen_at(&walk, node)->included = true;
+  complete = walk.options.repeat || find_distances(&walk, node);
   if (complete) {
     push_neighbours(&walk, 0);
     complete = grow(&walk, cut);
   }
   session_done(session);
-  free(walk.included);
-  free(walk.distances);
+  free(walk.seen);
   free(walk.places);
   free(walk.pending);
   free(walk.edges.items);
