@@ -8,6 +8,7 @@
 
 #include "allocator.h"
 #include "heap.h"
+#include "marks.h"
 
 enum {
   BLOCK_ALIGNMENT = 16,
@@ -76,10 +77,27 @@ static bool read_free(const struct pyheap *heap, const struct pool *pool,
   return !left;
 }
 
+/** Asks for the blocks that may be free: each tells where the next one is, in any
+ * order.  What is marked is an object. */
+static void prefetch_free(const struct pyheap *heap, const struct pool *pool) {
+  uint64_t header = (uint64_t)SIZEOF(heap->layout, pool_header);
+  uint64_t bit, step = pool->block_size / MEMORY_GRANULE;
+
+  if (!heap->marks ||
+      pool->used == (pool->carved - header) / pool->block_size ||
+      !mark_bit(heap, pool->address + header, &bit))
+    return;
+  for (uint64_t at = header; at < pool->carved;
+       at += pool->block_size, bit += step)
+    if (!mark_get(heap->marks, bit))
+      __builtin_prefetch(pool->bytes + at);
+}
+
 static void tell_blocks(const struct pyheap *heap, const struct pool *pool,
                         allocator_block_fn *fn, void *context) {
   bool is_free[MAX_BLOCKS];
   uint64_t header = (uint64_t)SIZEOF(heap->layout, pool_header);
+  prefetch_free(heap, pool);
   if (!read_free(heap, pool, is_free))
     return;
   for (uint64_t offset = header; offset < pool->carved;
