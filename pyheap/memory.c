@@ -149,6 +149,8 @@ struct pyheap_error *memory_need_run(struct memory *memory,
                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (bytes == MAP_FAILED)
     return error_os(errno, "memory for a copy of the program's");
+  /* Fewer faults now, and fewer misses of the TLB when it is read. */
+  madvise(bytes, end - start, MADV_HUGEPAGE);
   TRY(memory_own_mapping(memory, bytes, end - start));
   *run = (struct memory_run){start, end, bytes};
   return NULL;
