@@ -21,10 +21,13 @@
 #include "parallel.h"
 
 enum {
-  AT_ONCE = 16,           /**< Chains that a thread has under way. */
-  SAMPLE_BYTES = 1 << 18, /**< Where an object to begin with is looked for. */
+  AT_ONCE = 16,          /**< Chains that a thread has under way. */
+  PLACE_BYTES = 1 << 20, /**< Memory for each place to begin at. */
+  MIN_PLACES = 16,
+  ENOUGH_PLACES = 64,
+  MAX_PLACES = 1024,
+  SAMPLES = 512, /**< Where an object is looked for, at a time. */
   MAX_SAMPLES = 4096,
-  MIN_PLACES = 32,
   MAX_HEADS = 1024,
   PATIENCE = 1024, /**< Rounds after which the user may have canceled. */
 };
@@ -32,17 +35,20 @@ enum {
 /** A part of a list: from one place to the next one where a chain begins. */
 struct chain {
   uint64_t start; /**< A list's head, or the PyGC_Head of an object. */
-  uint64_t end;   /**< Where the next chain begins; 0: this was not walked. */
+  uint64_t end;   /**< Where the next chain begins; 0: there is none. */
+  uint64_t count; /**< Objects that it has marked. */
+  bool listed;    /**< It is a part of a list that begins at a head. */
 };
 
 struct places {
   struct pyheap *heap;
   const struct addresses *heads;
   uint64_t first_head, last_head; /**< The least of their addresses, … */
-  struct chain chains[MAX_HEADS + MAX_SAMPLES]; /**< Of the heads first. */
+  struct chain
+      chains[MAX_HEADS + MAX_PLACES + SAMPLES]; /**< Of the heads first. */
   size_t count;
   struct shares shares; /**< Of the chains. */
-  bool contradicted, canceled;
+  bool canceled;
 };
 
 /** A walk under way. */
@@ -85,34 +91,28 @@ static uint64_t link_at(const struct cursor *cursor, int32_t offset) {
   return load_u64(cursor->links + offset) & ~GC_FLAGS;
 }
 
-static void contradict(struct places *places) {
-  __atomic_store_n(&places->contradicted, true, __ATOMIC_RELAXED);
-}
-
 /** Goes on by one object; false at the end of the chain. */
 static bool step(struct places *places, struct cursor *cursor) {
   struct pyheap *heap = places->heap;
   bool first = !cursor->last;
 
+  /* What is taken for a list's object may have been one before it was freed. */
   if (!cursor->links ||
       (!first && link_at(cursor, OFFSET(heap->layout, PyGC_Head, _gc_prev)) !=
-                     cursor->last)) {
-    contradict(places);
+                     cursor->last))
     return false;
-  }
   if (is_head(places, cursor->node)) {
     cursor->chain->end = cursor->node;
     return false;
   }
-  if (cursor->bit == NO_BIT) {
-    contradict(places);
+  if (cursor->bit == NO_BIT)
     return false;
-  }
   if (!mark_set(heap->marks, cursor->bit)) {
     /* Where another one began, or had been before this one did. */
     cursor->chain->end = first ? 0 : cursor->node;
     return false;
   }
+  cursor->chain->count++;
   approach(heap, cursor, cursor->node,
            link_at(cursor, OFFSET(heap->layout, PyGC_Head, _gc_next)));
   return true;
@@ -142,8 +142,7 @@ static bool is_to_stop(struct places *places, bool caller, uint64_t round) {
   if (caller && heap_canceled(places->heap, "walking the collector's lists",
                               round * AT_ONCE, 0))
     __atomic_store_n(&places->canceled, true, __ATOMIC_RELAXED);
-  return __atomic_load_n(&places->canceled, __ATOMIC_RELAXED) ||
-         __atomic_load_n(&places->contradicted, __ATOMIC_RELAXED);
+  return __atomic_load_n(&places->canceled, __ATOMIC_RELAXED);
 }
 
 static void walk_chains(void *context, unsigned thread) {
@@ -192,33 +191,38 @@ static const uint64_t GOLDEN = 0x9e3779b97f4a7c15;
 
 struct sampling {
   const struct pyheap *heap;
-  uint64_t count, found[MAX_SAMPLES];
+  uint64_t first, found[SAMPLES];
 };
 
 static void take_sample(void *context, uint64_t index) {
   struct sampling *sampling = context;
   const struct pyheap *heap = sampling->heap;
-  uint64_t part = index * GOLDEN >> 40;
+  uint64_t part = (sampling->first + index) * GOLDEN >> 40;
   uint64_t bit = heap->memory.bit_count * part >> 24;
   sampling->found[index] = listed_in_block(heap, heap_bit_address(heap, bit));
 }
 
-/** Looks for objects at equal distances; false without memory. */
-static bool find_places(struct places *places) {
-  struct pyheap *heap = places->heap;
-  cleanup_free struct sampling *sampling = malloc(sizeof *sampling);
+/** How many places are worth looking for. */
+static size_t wanted_places(const struct pyheap *heap) {
+  uint64_t places = heap->memory.bit_count * MEMORY_GRANULE / PLACE_BYTES;
+  return places < ENOUGH_PLACES ? ENOUGH_PLACES
+         : places > MAX_PLACES  ? MAX_PLACES
+                                : (size_t)places;
+}
 
-  if (!sampling)
-    return false;
-  sampling->heap = heap;
-  sampling->count = heap->memory.bit_count * MEMORY_GRANULE / SAMPLE_BYTES;
-  if (sampling->count > MAX_SAMPLES)
-    sampling->count = MAX_SAMPLES;
-  parallel_each(heap->threads, sampling->count, take_sample, sampling);
-  for (size_t i = 0; i < sampling->count; i++)
-    if (sampling->found[i])
-      places->chains[places->count++] = (struct chain){sampling->found[i], 0};
-  return true;
+/** Looks for objects all over the memory. */
+static void find_places(struct places *places) {
+  struct sampling sampling = {.heap = places->heap};
+  size_t wanted = places->count + wanted_places(places->heap);
+
+  for (; places->count < wanted && sampling.first < MAX_SAMPLES;
+       sampling.first += SAMPLES) {
+    parallel_each(places->heap->threads, SAMPLES, take_sample, &sampling);
+    for (size_t i = 0; i < SAMPLES; i++)
+      if (sampling.found[i])
+        places->chains[places->count++] =
+            (struct chain){.start = sampling.found[i]};
+  }
 }
 
 /* What they make up -------------------------------------------------------- */
@@ -229,21 +233,9 @@ static int compare_chains(const void *a, const void *b) {
   return left < right ? -1 : left > right;
 }
 
-/** Follows the chains from HEAD until they come back to it; how many they are, 0
- * when they do not. */
-static size_t follow(const struct places *places, uint64_t head) {
-  uint64_t at = head;
-  for (size_t count = 1; count <= places->count; count++) {
-    const struct chain *chain =
-        bsearch(&(struct chain){at, 0}, places->chains, places->count,
-                sizeof *places->chains, compare_chains);
-    if (!chain)
-      return 0;
-    at = chain->end;
-    if (at == head)
-      return count;
-  }
-  return 0;
+static struct chain *find_chain(const struct places *places, uint64_t start) {
+  return bsearch(&(struct chain){.start = start}, places->chains, places->count,
+                 sizeof *places->chains, compare_chains);
 }
 
 /** Leaves the chains that were walked, by their starts: where a place was found
@@ -251,24 +243,50 @@ static size_t follow(const struct places *places, uint64_t head) {
 static void sort_chains(struct places *places) {
   size_t count = 0;
   for (size_t i = 0; i < places->count; i++)
-    if (places->chains[i].end)
+    if (places->chains[i].end || places->chains[i].count)
       places->chains[count++] = places->chains[i];
   places->count = count;
   qsort(places->chains, count, sizeof *places->chains, compare_chains);
 }
 
-/** Whether all that was walked is the lists, each from its head to its head. */
-static bool are_lists(struct places *places) {
-  size_t listed = 0;
-
-  sort_chains(places);
-  for (size_t i = 0; i < places->heads->count; i++) {
-    size_t count = follow(places, places->heads->list[i]);
-    if (!count)
+/** Whether the chains from HEAD on come back to it. */
+static bool is_list(const struct places *places, uint64_t head) {
+  uint64_t at = head;
+  do {
+    struct chain *chain = find_chain(places, at);
+    if (!chain || chain->listed)
       return false;
-    listed += count;
+    chain->listed = true;
+    at = chain->end;
+  } while (at != head);
+  return true;
+}
+
+/** Takes back what a chain has marked that is on no list. */
+static void forget_chain(const struct places *places,
+                         const struct chain *chain) {
+  const struct pyheap *heap = places->heap;
+  struct cursor cursor;
+
+  approach(heap, &cursor, 0, chain->start);
+  for (uint64_t i = 0; i < chain->count; i++) {
+    mark_clear(heap->marks, cursor.bit);
+    approach(heap, &cursor, 0,
+             link_at(&cursor, OFFSET(heap->layout, PyGC_Head, _gc_next)));
   }
-  return listed == places->count;
+}
+
+/** Whether the lists were walked, each from its head to its head; nothing else is
+ * marked then. */
+static bool are_lists(struct places *places) {
+  sort_chains(places);
+  for (size_t i = 0; i < places->heads->count; i++)
+    if (!is_list(places, places->heads->list[i]))
+      return false;
+  for (size_t i = 0; i < places->count; i++)
+    if (!places->chains[i].listed)
+      forget_chain(places, &places->chains[i]);
+  return true;
 }
 
 /* All ---------------------------------------------------------------------- */
@@ -279,7 +297,7 @@ static struct pyheap_error *walk(struct places *places, bool *done) {
   parallel_run(heap->threads, walk_chains, places);
   if (places->canceled)
     return error_canceled();
-  *done = !places->contradicted && are_lists(places);
+  *done = are_lists(places);
   if (!*done)
     memset(heap->marks, 0, mark_words(heap) * sizeof *heap->marks);
   return NULL;
@@ -293,7 +311,7 @@ static void add_heads(struct places *places) {
       places->first_head = head;
     if (head > places->last_head)
       places->last_head = head;
-    places->chains[places->count++] = (struct chain){head, 0};
+    places->chains[places->count++] = (struct chain){.start = head};
   }
 }
 
@@ -308,8 +326,7 @@ struct pyheap_error *gc_chains_walk(struct pyheap *heap,
   places->heap = heap;
   places->heads = heads;
   add_heads(places);
-  if (!find_places(places))
-    return &error_no_memory;
+  find_places(places);
   if (places->count < heads->count + MIN_PLACES)
     return NULL;
   return walk(places, done);
