@@ -36,7 +36,7 @@
 #include <stdint.h>
 
 enum {
-  PROTOCOL_VERSION = 4
+  PROTOCOL_VERSION = 5
 };
 
 /** The descriptors that muppy.so keeps in gdb, where the script names them. */
@@ -66,12 +66,14 @@ enum helper_descriptor {
   HELPER_FD_OUTPUT,
   HELPER_FD_REGIONS,
   HELPER_FD_BRIEF,
-  HELPER_FD_WINDOW, /**< WINDOW_BYTES shared bytes for what was read. */
+  HELPER_FD_WINDOW, /**< WINDOWS times WINDOW_BYTES shared bytes for what was
+                         read. */
   HELPER_FD_END,
 };
 
 enum {
   WINDOW_BYTES = 1 << 20,
+  WINDOWS = 2,             /**< While one is filled, the other is emptied. */
   REQUEST_LIMIT = 1 << 20, /**< Bytes of a request. */
   FILES_LIMIT = 64 << 20,  /**< Bytes of "info files", and of the regions. */
 };
@@ -99,7 +101,8 @@ enum message_kind {
                         when the terminal comes with it (SCM_RIGHTS); else text
                         is why it does not. */
   MESSAGE_CANCEL,  /**< To the helper. */
-  MESSAGE_READ,    /**< To gdb: address, length; needs a DATA. */
+  MESSAGE_READ, /**< To gdb: address, length; value is the number of a window;
+                        needs a DATA. */
   MESSAGE_PROGRESS, /**< To gdb: text; address of length is done. */
   MESSAGE_TERMINAL, /**< To gdb: text brings the screen back, should the helper
                          end; needs a DATA.  Lent until DONE. */

@@ -57,7 +57,15 @@ struct server {
   char *asked_brief; /**< The same when it was asked for. */
   struct debuggee debuggee;
   struct regions regions; /**< While gdb must read the debuggee for us. */
-  const uint8_t *window;
+  const uint8_t *windows;
+  /** What gdb is to read next, and what it was asked for already: LENGTH 0:
+   * nothing. */
+  struct reading {
+    uint64_t address;
+    size_t length;
+    uint32_t window;
+    bool answered, done; /**< The answer came while nobody waited for it. */
+  } expected, asked_ahead;
   struct pyheap_reader reader;
   struct pyheap_progress progress;
   enum question asked;
@@ -108,30 +116,76 @@ static bool receive(const struct server *server, struct message *message,
 static void look_for_cancel(struct server *server) {
   struct message message;
 
-  while (receive(server, &message, MSG_DONTWAIT))
+  while (receive(server, &message, MSG_DONTWAIT)) {
     if (message.kind == MESSAGE_CANCEL)
       server->canceled = true;
+    if (message.kind != MESSAGE_DATA)
+      continue;
+    server->asked_ahead.answered = true;
+    server->asked_ahead.done = message.value;
+  }
 }
 
 /* What the library calls ---------------------------------------------------- */
 
-static bool read_piece(struct server *server, uint64_t address, void *buffer,
-                       size_t length) {
-  struct message message = {
-      .kind = MESSAGE_READ, .address = address, .length = length};
+static void ask_to_read(const struct server *server,
+                        const struct reading *reading) {
+  send_message(server, &(struct message){.kind = MESSAGE_READ,
+                                         .address = reading->address,
+                                         .length = reading->length,
+                                         .value = reading->window});
+}
 
-  send_message(server, &message);
+/** Waits for gdb's answer; whether it could read. */
+static bool receive_data(struct server *server) {
+  struct message message;
+
+  if (server->asked_ahead.answered)
+    return server->asked_ahead.done;
   for (;;) {
     receive(server, &message, 0);
     if (message.kind == MESSAGE_CANCEL)
       server->canceled = true;
     if (message.kind == MESSAGE_DATA)
-      break;
+      return message.value;
   }
-  if (!message.value)
-    return false;
-  memcpy(buffer, server->window, length);
-  return true;
+}
+
+/** Before gdb is asked for something else. */
+static void forget_ahead(struct server *server) {
+  if (server->asked_ahead.length)
+    receive_data(server);
+  server->asked_ahead = server->expected = (struct reading){0};
+}
+
+static bool read_piece(struct server *server, uint64_t address, void *buffer,
+                       size_t length) {
+  struct reading reading = server->asked_ahead;
+  struct reading expected = server->expected;
+
+  if (reading.address != address || reading.length != length) {
+    forget_ahead(server);
+    reading = (struct reading){.address = address, .length = length};
+    ask_to_read(server, &reading);
+  }
+  bool done = receive_data(server);
+  server->asked_ahead = server->expected = (struct reading){0};
+  if (done && expected.length && !server->canceled) {
+    expected.window = (reading.window + 1) % WINDOWS;
+    server->asked_ahead = expected;
+    ask_to_read(server, &expected);
+  }
+  if (done)
+    memcpy(buffer, server->windows + (size_t)reading.window * WINDOW_BYTES,
+           length);
+  return done;
+}
+
+static void expect_memory(void *context, uint64_t address, size_t length) {
+  struct server *server = context;
+
+  if (length <= WINDOW_BYTES)
+    server->expected = (struct reading){.address = address, .length = length};
 }
 
 static bool read_memory(void *context, uint64_t address, void *buffer,
@@ -182,6 +236,7 @@ static const char *lend_terminal(void *context, const char *restore, int *fd) {
   struct server *server = context;
   struct message message = {.kind = MESSAGE_TERMINAL};
 
+  forget_ahead(server);
   strncpy(message.text, restore, sizeof message.text - 1);
   send_message(server, &message);
   for (;;) {
@@ -631,14 +686,14 @@ static void run(struct server *server, const struct message *message) {
 
 _Noreturn static void serve(struct server *server) {
   struct message message;
-  void *window =
-      mmap(NULL, WINDOW_BYTES, PROT_READ, MAP_SHARED, HELPER_FD_WINDOW, 0);
+  void *window = mmap(NULL, WINDOWS * WINDOW_BYTES, PROT_READ, MAP_SHARED,
+                      HELPER_FD_WINDOW, 0);
 
   if (window == MAP_FAILED)
     end_process();
-  server->window = window;
+  server->windows = window;
   must_status = HELPER_NO_MEMORY;
-  server->reader = (struct pyheap_reader){server, read_memory};
+  server->reader = (struct pyheap_reader){server, read_memory, expect_memory};
   server->progress = (struct pyheap_progress){server, show_progress};
   server->terminal = (struct command_terminal){
       .context = server,
@@ -652,6 +707,7 @@ _Noreturn static void serve(struct server *server) {
     if (message.kind != MESSAGE_RUN)
       continue;
     run(server, &message);
+    forget_ahead(server);
     send_message(server, &(struct message){.kind = MESSAGE_DONE});
   }
 }

@@ -59,11 +59,17 @@ static uint64_t run_end(const struct remote *remote,
   return end;
 }
 
+/** The bytes of the block AT of LENGTH bytes; 0 behind the last. */
+static size_t block_at(size_t length, size_t at) {
+  return length - at < REMOTE_BLOCK ? length - at : REMOTE_BLOCK;
+}
+
 /** Copies the first LENGTH bytes of REGION. */
 static struct pyheap_error *copy_region(struct remote *remote,
                                         const struct pyheap_region *region,
                                         size_t length) {
   const struct pyheap_progress *progress = remote->target->progress;
+  const struct pyheap_reader *reader = remote->target->reader;
   struct memory_run *run = &remote->run;
   TRY(memory_need_run(remote->memory, run, region->start,
                       run_end(remote, region)));
@@ -73,7 +79,9 @@ static struct pyheap_error *copy_region(struct remote *remote,
                                     "reading memory through the debugger",
                                     remote->done, remote->total))
       return error_create(PYHEAP_ERROR_CANCELED, 0, "interrupted");
-    size_t block = length - at < REMOTE_BLOCK ? length - at : REMOTE_BLOCK;
+    size_t block = block_at(length, at), next = block_at(length, at + block);
+    if (reader->expect && next)
+      reader->expect(reader->context, region->start + at + block, next);
     TRY(copy_block(remote, region->start + at, bytes + at, block,
                    region_flags(region)));
     remote->done += block;

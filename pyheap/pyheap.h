@@ -59,10 +59,14 @@ void pyheap_error_destroy(struct pyheap_error *error);
 
 /* Opening a heap ---------------------------------------------------------- */
 
-/** Memory as a debugger sees it.  Reads all LENGTH bytes at ADDRESS or fails. */
+/** Memory as a debugger sees it. */
 struct pyheap_reader {
   void *context;
+  /** Reads all LENGTH bytes at ADDRESS or fails. */
   bool (*read)(void *context, uint64_t address, void *buffer, size_t length);
+  /** Before a read: tells which is likely to be the next one, so that the debugger
+   * may do that meanwhile.  NULL: it does not. */
+  void (*expect)(void *context, uint64_t address, size_t length);
 };
 
 /** Tells how far long work is and whether to stop.  Called from the thread

@@ -64,10 +64,10 @@ static bool make_window(void) {
   if (window_fd < 0)
     return false;
   window_fd = raise_descriptor(window_fd);
-  if (window_fd < 0 || ftruncate(window_fd, WINDOW_BYTES) != 0)
+  if (window_fd < 0 || ftruncate(window_fd, WINDOWS * WINDOW_BYTES) != 0)
     return false;
-  window = mmap(NULL, WINDOW_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED,
-                window_fd, 0);
+  window = mmap(NULL, WINDOWS * WINDOW_BYTES, PROT_READ | PROT_WRITE,
+                MAP_SHARED, window_fd, 0);
   return window != MAP_FAILED;
 }
 
@@ -116,7 +116,7 @@ const char *helper_open_descriptors(void) {
 void helper_close_descriptors(void) {
   helper_stop();
   if (window != MAP_FAILED)
-    munmap(window, WINDOW_BYTES);
+    munmap(window, WINDOWS * WINDOW_BYTES);
   if (window_fd >= 0)
     close(window_fd);
   window = MAP_FAILED;
@@ -256,8 +256,8 @@ int helper_socket(void) {
   return helper_fd;
 }
 
-void *helper_window(void) {
-  return window;
+void *helper_window(unsigned number) {
+  return (char *)window + (size_t)number * WINDOW_BYTES;
 }
 
 static bool send_header(const struct msghdr *header) {

@@ -27,8 +27,8 @@ void helper_stop(void);
 
 /** The socket to talk over; -1 when no helper is running. */
 int helper_socket(void);
-/** WINDOW_BYTES of memory shared with the helper. */
-void *helper_window(void);
+/** WINDOW_BYTES of memory shared with the helper: window NUMBER, of WINDOWS. */
+void *helper_window(unsigned number);
 /** Sends a message.  False when the helper is gone. */
 bool helper_send(const struct message *message);
 /** The same with a descriptor, of which the helper gets a copy. */

@@ -224,10 +224,11 @@ static bool serve_read(struct exchange *exchange,
                        const struct message *message) {
   struct message answer = {.kind = MESSAGE_DATA, .length = message->length};
 
-  if (message->length > WINDOW_BYTES)
+  if (message->length > WINDOW_BYTES || message->value >= WINDOWS)
     return false;
-  answer.value = exchange->target_read(message->address, helper_window(),
-                                       (int)message->length) == GDB_SUCCESS;
+  answer.value =
+      exchange->target_read(message->address, helper_window(message->value),
+                            (int)message->length) == GDB_SUCCESS;
   return helper_send(&answer);
 }
 
