@@ -160,6 +160,9 @@ static void visit_found(struct worker *worker, const struct object *object,
     object_visit(&worker->visit, object);
 }
 
+static const char NOT_TRACKED[] =
+    "members of the collector's lists that are no objects";
+
 /** Whether the object of an entry is news.  Its type is looked at only now. */
 static bool load_fetched(struct worker *worker, struct fetched *fetched) {
   struct pyheap *heap = worker->heap;
@@ -170,7 +173,8 @@ static bool load_fetched(struct worker *worker, struct fetched *fetched) {
       (!mark_bit(heap, address, &bit) || mark_get(heap->marks, bit)))
     return false;
   if (!object_load(heap, address, &fetched->object, &why)) {
-    problems_add(&worker->problems, why, address, 1);
+    problems_add(&worker->problems, fetched->tracked ? NOT_TRACKED : why,
+                 address, 1);
     if (fetched->tracked && mark_bit(heap, address, &bit))
       mark_clear(heap->marks, bit);
     return false;

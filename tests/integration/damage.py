@@ -112,12 +112,22 @@ def test_objects(results, core, objects):
     dicts = [row for row in objects if row["type"] == "dict" and row["tracked"]
              and len(row["referents"]) > 5]
     victim = address(tuples[len(tuples) // 2])
+    whole = reachable_and_orphans(ask(core.path, ["info"])[1])
     with core.changed(victim - 16, 0x123456789abc0):
         check_told(results, "link of the collector", core,
                    "breaks in the collector's lists")
+        found = reachable_and_orphans(ask(core.path, ["info"])[1])
+        results.check("link of the collector: nothing is lost", found == whole,
+                      "%s, not %s" % (found, whole))
+    # One that is on no list any more and still says who its neighbours are.
+    following, before = core.read(victim - 16), core.read(victim - 8) & ~3
+    with core.changed(before, following), core.changed(following + 8, before):
+        found = reachable_and_orphans(ask(core.path, ["info"])[1])
+        results.check("an object that was taken off its list", found == whole,
+                      "%s, not %s" % (found, whole))
     with core.changed(victim + 8, 0xdead0000beef0):
         check_told(results, "type of an object", core,
-                   "breaks in the collector's lists")
+                   "members of the collector's lists that are no objects", {victim})
     with core.changed(victim + 16, 1 << 40):
         check_told(results, "length of a tuple", core,
                    "objects whose size makes no sense", {victim})
