@@ -62,7 +62,7 @@ struct walk {
 /** The slot of NODE, or the one where it goes. */
 static struct seen *find_slot(const struct walk *walk, pyheap_node node) {
   size_t mask = walk->seen_slots - 1;
-  size_t i = node * 0x9e3779b1u & mask;
+  size_t i = (node * 0x9e3779b97f4a7c15 >> 32) & mask;
 
   while (walk->seen[i].node != PYHEAP_NO_NODE && walk->seen[i].node != node)
     i = (i + 1) & mask;

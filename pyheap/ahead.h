@@ -35,6 +35,8 @@ static inline void ahead_take(struct ahead *ahead, pyheap_node node,
 
   place->node = node;
   place->object.address = address;
+  if (!bytes)
+    return;
   /* Two lines: what a type puts before its objects is in the first. */
   __builtin_prefetch(bytes - 32);
   __builtin_prefetch(bytes + 32);

@@ -175,6 +175,7 @@ static bool load_fetched(struct worker *worker, struct fetched *fetched) {
   if (!object_load(heap, address, &fetched->object, &why)) {
     problems_add(&worker->problems, fetched->tracked ? NOT_TRACKED : why,
                  address, 1);
+    /* It was marked before it was looked at. */
     if (fetched->tracked && mark_bit(heap, address, &bit))
       mark_clear(heap->marks, bit);
     return false;
@@ -468,14 +469,24 @@ struct copying {
   struct shares shares; /**< Of the words. */
 };
 
+static bool is_clear(const uint64_t *words, uint64_t count) {
+  uint64_t any = 0;
+  for (uint64_t i = 0; i < count; i++)
+    any |= words[i];
+  return !any;
+}
+
+/** Most of the memory may be no objects': pages of the copy without a bit are not
+ * written to, and take no memory. */
 static void copy_shares(void *context, unsigned thread) {
   struct copying *copying = context;
   uint64_t word, end;
 
   (void)thread;
   while (shares_take(&copying->shares, &word, &end))
-    memcpy(copying->to + word, copying->from + word,
-           (end - word) * sizeof *copying->to);
+    if (!is_clear(copying->from + word, end - word))
+      memcpy(copying->to + word, copying->from + word,
+             (end - word) * sizeof *copying->to);
 }
 
 /** Finds what is tracked, and writes it to heap->marks and the bitmap *RET, of
@@ -486,11 +497,11 @@ static struct pyheap_error *find_tracked(struct pyheap *heap, uint64_t **ret) {
 
   TRY(heap->layout->free_threaded ? gc_search_tracked(heap)
                                   : gc_lists_walk(heap, &whole));
-  *ret = reallocarray(NULL, words, sizeof **ret);
+  *ret = calloc(words, sizeof **ret);
   if (!*ret)
     return &error_no_memory;
   struct copying copying = {
-      heap->marks, *ret, {.end = words, .size = 64 * MARK_SHARE}};
+      heap->marks, *ret, {.end = words, .size = MARK_SHARE}};
   parallel_run(heap->threads, copy_shares, &copying);
   return NULL;
 }

@@ -13,7 +13,6 @@
 #include "gc_chains.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #include "allocator.h"
 #include "gc_lists.h"
@@ -26,9 +25,13 @@ enum {
   MIN_PLACES = 16,
   ENOUGH_PLACES = 64,
   MAX_PLACES = 1024,
-  SAMPLES = 512, /**< Where an object is looked for, at a time. */
-  MAX_SAMPLES = 4096,
   MAX_HEADS = 1024,
+  LONG = 4096, /**< Objects that make the effort worth while. */
+  FIRST_SAMPLES =
+      128, /**< Where an object is looked for at first; then again as
+                            often as in all before. */
+  MAX_SAMPLES = 4096,
+  RARE = 64,       /**< One object in more samples than these is too rare. */
   PATIENCE = 1024, /**< Rounds after which the user may have canceled. */
 };
 
@@ -43,9 +46,7 @@ struct chain {
 struct places {
   struct pyheap *heap;
   const struct addresses *heads;
-  uint64_t first_head, last_head; /**< The least of their addresses, … */
-  struct chain
-      chains[MAX_HEADS + MAX_PLACES + SAMPLES]; /**< Of the heads first. */
+  struct chain chains[MAX_HEADS + MAX_SAMPLES]; /**< Of the heads first. */
   size_t count;
   struct shares shares; /**< Of the chains. */
   bool canceled;
@@ -79,8 +80,6 @@ static void approach(const struct pyheap *heap, struct cursor *cursor,
 }
 
 static bool is_head(const struct places *places, uint64_t node) {
-  if (node < places->first_head || node > places->last_head)
-    return false;
   for (size_t i = 0; i < places->heads->count; i++)
     if (places->heads->list[i] == node)
       return true;
@@ -91,31 +90,27 @@ static uint64_t link_at(const struct cursor *cursor, int32_t offset) {
   return load_u64(cursor->links + offset) & ~GC_FLAGS;
 }
 
-/** Goes on by one object; false at the end of the chain. */
+/** Goes on by one object; false at the end of the chain.  A chain that comes upon
+ * a link that nothing answers has no end: what looks like an object on a list may
+ * have been one before it was freed. */
 static bool step(struct places *places, struct cursor *cursor) {
   struct pyheap *heap = places->heap;
   bool first = !cursor->last;
 
-  /* What is taken for a list's object may have been one before it was freed. */
-  if (!cursor->links ||
+  if (!cursor->node || !cursor->links ||
       (!first && link_at(cursor, OFFSET(heap->layout, PyGC_Head, _gc_prev)) !=
                      cursor->last))
     return false;
-  if (is_head(places, cursor->node)) {
+  if (cursor->bit != NO_BIT && mark_set(heap->marks, cursor->bit)) {
+    cursor->chain->count++;
+    approach(heap, cursor, cursor->node,
+             link_at(cursor, OFFSET(heap->layout, PyGC_Head, _gc_next)));
+    return true;
+  }
+  /* A head, or where another one began; unless that was before this one did. */
+  if (is_head(places, cursor->node) || (cursor->bit != NO_BIT && !first))
     cursor->chain->end = cursor->node;
-    return false;
-  }
-  if (cursor->bit == NO_BIT)
-    return false;
-  if (!mark_set(heap->marks, cursor->bit)) {
-    /* Where another one began, or had been before this one did. */
-    cursor->chain->end = first ? 0 : cursor->node;
-    return false;
-  }
-  cursor->chain->count++;
-  approach(heap, cursor, cursor->node,
-           link_at(cursor, OFFSET(heap->layout, PyGC_Head, _gc_next)));
-  return true;
+  return false;
 }
 
 /** Begins with the next chain; false when there is none left. */
@@ -191,15 +186,19 @@ static const uint64_t GOLDEN = 0x9e3779b97f4a7c15;
 
 struct sampling {
   const struct pyheap *heap;
-  uint64_t first, found[SAMPLES];
+  uint64_t tried, found[MAX_SAMPLES];
 };
 
 static void take_sample(void *context, uint64_t index) {
   struct sampling *sampling = context;
   const struct pyheap *heap = sampling->heap;
-  uint64_t part = (sampling->first + index) * GOLDEN >> 40;
+  uint64_t number = sampling->tried + index;
+  uint64_t part = number * GOLDEN >> 40;
   uint64_t bit = heap->memory.bit_count * part >> 24;
-  sampling->found[index] = listed_in_block(heap, heap_bit_address(heap, bit));
+  sampling->found[number] =
+      mark_range(heap, bit)->flags & MEMORY_FILE
+          ? 0
+          : listed_in_block(heap, heap_bit_address(heap, bit));
 }
 
 /** How many places are worth looking for. */
@@ -210,19 +209,44 @@ static size_t wanted_places(const struct pyheap *heap) {
                                 : (size_t)places;
 }
 
-/** Looks for objects all over the memory. */
-static void find_places(struct places *places) {
-  struct sampling sampling = {.heap = places->heap};
-  size_t wanted = places->count + wanted_places(places->heap);
+/** Looks for objects all over the memory, in more and more of it, until there are
+ * enough or they are rare: in memory that is not read otherwise.  False without
+ * memory. */
+static bool find_places(struct places *places) {
+  cleanup_free struct sampling *sampling = malloc(sizeof *sampling);
+  size_t heads = places->count, wanted = wanted_places(places->heap);
+  uint64_t more = FIRST_SAMPLES;
 
-  for (; places->count < wanted && sampling.first < MAX_SAMPLES;
-       sampling.first += SAMPLES) {
-    parallel_each(places->heap->threads, SAMPLES, take_sample, &sampling);
-    for (size_t i = 0; i < SAMPLES; i++)
-      if (sampling.found[i])
+  if (!sampling)
+    return false;
+  sampling->heap = places->heap;
+  sampling->tried = 0;
+  do {
+    parallel_each(places->heap->threads, more, take_sample, sampling);
+    for (size_t i = 0; i < more; i++)
+      if (sampling->found[sampling->tried + i])
         places->chains[places->count++] =
-            (struct chain){.start = sampling.found[i]};
+            (struct chain){.start = sampling->found[sampling->tried + i]};
+    sampling->tried += more;
+    more = sampling->tried;
+  } while (sampling->tried + more <= MAX_SAMPLES &&
+           places->count - heads < wanted &&
+           (places->count - heads) * RARE >= sampling->tried);
+  return true;
+}
+
+/** Whether there are so many objects on the lists: no more of them are read. */
+static bool are_long(const struct places *places) {
+  const struct pyheap *heap = places->heap;
+  uint64_t header = (uint64_t)SIZEOF(heap->layout, PyGC_Head), count = 0;
+
+  for (size_t i = 0; i < places->heads->count; i++) {
+    uint64_t head = places->heads->list[i], node = head;
+    do
+      node = gc_next_object(heap, node + header) - header;
+    while (node != head && node + header && ++count < LONG);
   }
+  return count >= LONG;
 }
 
 /* What they make up -------------------------------------------------------- */
@@ -291,28 +315,36 @@ static bool are_lists(struct places *places) {
 
 /* All ---------------------------------------------------------------------- */
 
+/** A bit for each head stops the walks there as well. */
+static void mark_heads(const struct places *places, bool set) {
+  const struct pyheap *heap = places->heap;
+  uint64_t header = (uint64_t)SIZEOF(heap->layout, PyGC_Head), bit;
+
+  for (size_t i = 0; i < places->heads->count; i++) {
+    if (!mark_bit(heap, places->heads->list[i] + header, &bit))
+      continue;
+    if (set)
+      mark_set(heap->marks, bit);
+    else
+      mark_clear(heap->marks, bit);
+  }
+}
+
 static struct pyheap_error *walk(struct places *places, bool *done) {
   struct pyheap *heap = places->heap;
+
+  mark_heads(places, true);
   places->shares = (struct shares){.end = places->count, .size = 1};
   parallel_run(heap->threads, walk_chains, places);
+  mark_heads(places, false);
   if (places->canceled)
     return error_canceled();
   *done = are_lists(places);
-  if (!*done)
-    memset(heap->marks, 0, mark_words(heap) * sizeof *heap->marks);
-  return NULL;
-}
-
-static void add_heads(struct places *places) {
-  places->first_head = UINT64_MAX;
-  for (size_t i = 0; i < places->heads->count; i++) {
-    uint64_t head = places->heads->list[i];
-    if (head < places->first_head)
-      places->first_head = head;
-    if (head > places->last_head)
-      places->last_head = head;
-    places->chains[places->count++] = (struct chain){.start = head};
-  }
+  if (*done)
+    return NULL;
+  free(heap->marks);
+  heap->marks = calloc(mark_words(heap), sizeof *heap->marks);
+  return heap->marks ? NULL : &error_no_memory;
 }
 
 struct pyheap_error *gc_chains_walk(struct pyheap *heap,
@@ -325,8 +357,12 @@ struct pyheap_error *gc_chains_walk(struct pyheap *heap,
     return &error_no_memory;
   places->heap = heap;
   places->heads = heads;
-  add_heads(places);
-  find_places(places);
+  if (!are_long(places))
+    return NULL;
+  for (size_t i = 0; i < heads->count; i++)
+    places->chains[places->count++] = (struct chain){.start = heads->list[i]};
+  if (!find_places(places))
+    return &error_no_memory;
   if (places->count < heads->count + MIN_PLACES)
     return NULL;
   return walk(places, done);

@@ -94,18 +94,22 @@ uint32_t heap_number(const struct pyheap *heap, uint64_t address) {
                                        : PYHEAP_NO_NODE;
 }
 
-/** The address of a granule's bit. */
-uint64_t heap_bit_address(const struct pyheap *heap, uint64_t bit) {
+const struct memory_range *mark_range(const struct pyheap *heap, uint64_t bit) {
   const struct memory_range *ranges = heap->memory.ranges;
   uint64_t place =
       SORTED_PLACE(0, heap->memory.range_count, i, ranges[i].bit <= bit);
-  const struct memory_range *found = &ranges[place - 1];
+  return &ranges[place - 1];
+}
+
+/** The address of a granule's bit. */
+uint64_t heap_bit_address(const struct pyheap *heap, uint64_t bit) {
+  const struct memory_range *found = mark_range(heap, bit);
   return (found->start / MEMORY_GRANULE + bit - found->bit) * MEMORY_GRANULE;
 }
 
 /** The word that holds the bit of object NUMBER.  Who asks for one number often
  * asks for the next: the search begins where the last one ended. */
-static uint64_t find_word(const struct pyheap *heap, uint32_t number) {
+uint64_t mark_word(const struct pyheap *heap, uint32_t number) {
   enum {
     NEAR = 64
   };
@@ -127,15 +131,11 @@ static uint64_t find_word(const struct pyheap *heap, uint32_t number) {
 }
 
 uint64_t heap_number_address(const struct pyheap *heap, uint32_t number) {
-  uint64_t word = find_word(heap, number);
+  uint64_t word = mark_word(heap, number);
   uint64_t marks = heap->marks[word];
   for (uint32_t skip = number - heap->ranks[word]; skip; skip--)
     marks &= marks - 1;
   return heap_bit_address(heap, 64 * word + (unsigned)__builtin_ctzll(marks));
-}
-
-struct mark_cursor mark_cursor_at(const struct pyheap *heap, uint32_t number) {
-  return (struct mark_cursor){.word = find_word(heap, number)};
 }
 
 size_t marks_list(const struct pyheap *heap, const uint64_t *marks,

@@ -62,14 +62,16 @@ struct mark_run {
   uint64_t offset; /**< Of the address of a bit from MEMORY_GRANULE times it. */
 };
 
+/** The range that BIT is of. */
+const struct memory_range *mark_range(const struct pyheap *heap, uint64_t bit);
+
 /** The address of BIT, of which RUN, at first all zero, may know the range. */
 static inline uint64_t mark_run_address(const struct pyheap *heap, uint64_t bit,
                                         struct mark_run *run) {
   if (bit >= run->end) {
-    uint64_t address = heap_bit_address(heap, bit);
-    const struct memory_range *range = memory_range_at(&heap->memory, address);
+    const struct memory_range *range = mark_range(heap, bit);
     run->end = range->bit + memory_granules(range);
-    run->offset = address - MEMORY_GRANULE * bit;
+    run->offset = MEMORY_GRANULE * (range->start / MEMORY_GRANULE - range->bit);
   }
   return MEMORY_GRANULE * bit + run->offset;
 }
@@ -79,15 +81,26 @@ struct mark_cursor {
   uint64_t word; /**< Of the last one. */
   struct mark_run run;
 };
+/** The word with the bit of object NUMBER. */
+uint64_t mark_word(const struct pyheap *heap, uint32_t number);
 /** Where a search for NUMBER and those behind it begins. */
-struct mark_cursor mark_cursor_at(const struct pyheap *heap, uint32_t number);
+static inline struct mark_cursor mark_cursor_at(const struct pyheap *heap,
+                                                uint32_t number) {
+  return (struct mark_cursor){.word = mark_word(heap, number)};
+}
 
-/** The address of object NUMBER, no less than the last one. */
+/** The address of object NUMBER, no less than the last one; there must be so
+ * many. */
 static inline uint64_t mark_cursor_address(const struct pyheap *heap,
                                            struct mark_cursor *cursor,
                                            uint32_t number) {
-  while (heap->ranks[cursor->word + 1] <= number)
+  enum {
+    NEAR = 64
+  };
+  for (int i = 0; i < NEAR && heap->ranks[cursor->word + 1] <= number; i++)
     cursor->word++;
+  if (heap->ranks[cursor->word + 1] <= number)
+    cursor->word = mark_word(heap, number);
   uint64_t marks = heap->marks[cursor->word];
   for (uint32_t skip = number - heap->ranks[cursor->word]; skip; skip--)
     marks &= marks - 1;

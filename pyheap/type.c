@@ -130,20 +130,37 @@ void types_forget(struct pyheap *heap) {
     types->table[types->used[--types->used_count]] = (struct type_entry){0};
 }
 
-/** The entry of ADDRESS, or the empty one where it belongs. */
-static struct type_entry *find_entry(const struct types *types,
-                                     uint64_t address) {
-  for (size_t i = types_slot(address);; i = (i + 1) & (TYPE_TABLE_SIZE - 1)) {
-    struct type_entry *entry = &types->table[i];
+/** The entry of ADDRESS from SLOT on, or the empty one that ends the search. */
+static struct type_entry *search_from(const struct types *types, size_t slot,
+                                      uint64_t address) {
+  for (;; slot = (slot + 1) % TYPE_TABLE_SIZE) {
+    struct type_entry *entry = &types->table[slot];
     uint64_t found = __atomic_load_n(&entry->address, __ATOMIC_ACQUIRE);
     if (found == address || !found)
       return entry;
   }
 }
 
+/** Where what is no type has its entry: it may be any number, and so many that are
+ * next to each other that they must be far from each other in the table. */
+static size_t no_type_slot(uint64_t address) {
+  return (address * 0x9e3779b97f4a7c15 >> 32) % TYPE_TABLE_SIZE;
+}
+
+/** The entry of ADDRESS, as a type or as none; NULL when it has none yet. */
+static const struct type_entry *find_entry(const struct types *types,
+                                           uint64_t address) {
+  const struct type_entry *entry =
+      search_from(types, types_slot(address), address);
+  if (!entry->address)
+    entry = search_from(types, no_type_slot(address), address);
+  return entry->address ? entry : NULL;
+}
+
 static void insert(struct types *types, uint64_t address,
                    const struct type *type) {
-  struct type_entry *entry = find_entry(types, address);
+  size_t slot = type ? types_slot(address) : no_type_slot(address);
+  struct type_entry *entry = search_from(types, slot, address);
   types->used[types->used_count++] = (uint32_t)(entry - types->table);
   entry->type = type;
   __atomic_store_n(&entry->address, address, __ATOMIC_RELEASE);
@@ -575,8 +592,8 @@ static const struct type *get_locked(struct pyheap *heap, uint64_t address) {
 
   if (!address)
     return NULL;
-  struct type_entry *entry = find_entry(types, address);
-  if (entry->address)
+  const struct type_entry *entry = find_entry(types, address);
+  if (entry)
     return entry->type;
   if (types->reading == MAX_TYPES_READING)
     return NULL;
@@ -596,7 +613,7 @@ const struct type *types_get(const struct pyheap *heap, uint64_t address) {
   if (!address)
     return NULL;
   const struct type_entry *entry = find_entry(types, address);
-  if (__atomic_load_n(&entry->address, __ATOMIC_ACQUIRE)) {
+  if (entry) {
     const struct type *type = entry->type;
     if (!type || __atomic_load_n(&type->ready, __ATOMIC_ACQUIRE))
       return type;

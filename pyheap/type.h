@@ -74,8 +74,9 @@ struct type {
 struct types {
   struct type **list; /**< By index; NULL-free up to count. */
   uint32_t count;
-  /** Open addressing by address; type NULL: there is none at this address.  A
-   * reader needs no lock; a writer holds it. */
+  /** Open addressing by address; type NULL: there is none at this address, and
+   * the search for it begins elsewhere.  A reader needs no lock; a writer holds
+   * it. */
   struct type_entry {
     uint64_t address;
     const struct type *type;
@@ -107,9 +108,9 @@ bool type_sizes_itself(const struct pyheap *heap, const struct type *type);
 /** Whether there is a row for types of that name. */
 bool types_has_row(const char *name);
 
-/** Where the search for ADDRESS begins in the table.  Types are far larger than
- * 16 bytes, and most of a program are in one place: so they are in few pages of
- * the table. */
+/** Where the search for a type at ADDRESS begins in the table.  Types are far
+ * larger than 16 bytes, and most of a program are in one place: so they are in few
+ * pages of the table. */
 static inline size_t types_slot(uint64_t address) {
   return address / 16 % TYPE_TABLE_SIZE;
 }

@@ -461,11 +461,13 @@ def test_waiting(results, options, python, title):
 
 # What else is compared by default, besides the zoo in every way: the fixture,
 # its arguments, and how.
+# Lists that are long, in a heap that is little else, are walked from many places.
+LONG_LISTS = ("workload.py", ["--count", "50000", "--churn"], ["live"])
 VARIANTS = (("zoo.py", ["--collect"], ["kernel"]),
             ("zoo.py", ["--freeze"], ["kernel"]),
             ("zoo.py", ["--subinterpreter"], ["kernel"]),
             ("service.py", [], ["kernel"]),
-            ("workload.py", ["--count", "50000", "--churn"], ["live"]))
+            LONG_LISTS)
 
 
 def test_census(results, python, title):
@@ -511,12 +513,16 @@ def test_python(results, options, python, name):
 
 
 def test_other(results, options, python):
-    """The zoo's core of an interpreter that is here by chance."""
-    plan = argparse.Namespace(**vars(options))
-    plan.fixture, plan.how = "zoo.py", options.how[:1]
-    plan.readers = [reader for reader in options.readers
-                    if isinstance(reader, common.CommandLine)]
-    test_all(results, plan, python, python)
+    """The zoo's core of an interpreter that is here by chance, and long lists."""
+    for fixture, arguments, how in (("zoo.py", options.arguments, options.how[:1]),
+                                    LONG_LISTS):
+        plan = argparse.Namespace(**vars(options))
+        plan.fixture, plan.arguments = fixture, arguments
+        plan.how = [one for one in how if one in options.how]
+        plan.readers = [reader for reader in options.readers
+                        if isinstance(reader, common.CommandLine)]
+        test_all(results, plan, python, " ".join(
+            [python] if fixture == "zoo.py" else [python, fixture, *arguments]))
 
 
 def parse_options():
