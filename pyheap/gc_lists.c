@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Each list is walked from both ends at once.  What a walk waits for is memory:
- * the address of the next object is in the one before it, so that one walk has
- * one cache line under way at a time, and two have two. */
+/* The lists that gc_chains.c leaves are walked from both ends at once.  What a
+ * walk waits for is memory: the address of the next object is in the one before
+ * it, so that one walk has one cache line under way at a time, and two have two. */
 #include "config.h"
 
 #include "gc_lists.h"
