@@ -15,10 +15,15 @@ bool heap_is_marked(const struct pyheap *heap, uint64_t address) {
 }
 
 bool mark_any(const struct pyheap *heap, uint64_t address, uint64_t length) {
-  uint64_t bit, granules = length / MEMORY_GRANULE;
+  uint64_t bit, end;
   if (!mark_bit(heap, address, &bit))
     return false;
-  for (uint64_t end = bit + granules; bit < end;) {
+  /* Of damaged memory, not all may be there. */
+  const struct memory_range *range = memory_range_at(&heap->memory, address);
+  end = bit + length / MEMORY_GRANULE;
+  if (end > range->bit + memory_granules(range))
+    end = range->bit + memory_granules(range);
+  while (bit < end) {
     uint64_t left = 64 - bit % 64;
     uint64_t take = end - bit < left ? end - bit : left;
     uint64_t mask = take == 64 ? UINT64_MAX : (1ull << take) - 1;

@@ -117,7 +117,8 @@ enum {
 size_t marks_list(const struct pyheap *heap, const uint64_t *marks,
                   uint64_t word, uint64_t end, uint64_t *addresses);
 
-/** Whether any object starts in LENGTH bytes at ADDRESS, of one range. */
+/** Whether any object starts in LENGTH bytes at ADDRESS, as far as they are of one
+ * range. */
 bool mark_any(const struct pyheap *heap, uint64_t address, uint64_t length);
 /** Numbers the objects of heap->marks, once more when there are new ones. */
 struct pyheap_error *number_objects(struct pyheap *heap);
