@@ -55,6 +55,9 @@ struct places {
 /** A walk under way. */
 struct cursor {
   struct chain *chain;
+  uint64_t
+      count; /**< Objects so far; written to the chain at its end, for another
+                       thread's are in its cache line. */
   uint64_t last, node;
   const uint8_t *links; /**< Of NODE; NULL when they cannot be read. */
   uint64_t bit;         /**< Of NODE's object; NO_BIT: none can be there. */
@@ -102,7 +105,7 @@ static bool step(struct places *places, struct cursor *cursor) {
                      cursor->last))
     return false;
   if (cursor->bit != NO_BIT && mark_set(heap->marks, cursor->bit)) {
-    cursor->chain->count++;
+    cursor->count++;
     approach(heap, cursor, cursor->node,
              link_at(cursor, OFFSET(heap->layout, PyGC_Head, _gc_next)));
     return true;
@@ -122,6 +125,7 @@ static bool begin(struct places *places, struct cursor *cursor) {
     return false;
   struct chain *chain = &places->chains[number];
   cursor->chain = chain;
+  cursor->count = 0;
   approach(heap, cursor, 0, chain->start);
   if (number < places->heads->count)
     approach(heap, cursor, chain->start,
@@ -129,6 +133,11 @@ static bool begin(struct places *places, struct cursor *cursor) {
                  ? link_at(cursor, OFFSET(heap->layout, PyGC_Head, _gc_next))
                  : 0);
   return true;
+}
+
+static bool begin_another(struct places *places, struct cursor *cursor) {
+  cursor->chain->count = cursor->count;
+  return begin(places, cursor);
 }
 
 static bool is_to_stop(struct places *places, bool caller, uint64_t round) {
@@ -150,7 +159,7 @@ static void walk_chains(void *context, unsigned thread) {
   for (uint64_t round = 1; active && !is_to_stop(places, thread == 0, round);
        round++)
     for (unsigned i = 0; i < active;)
-      if (step(places, &cursors[i]) || begin(places, &cursors[i]))
+      if (step(places, &cursors[i]) || begin_another(places, &cursors[i]))
         i++;
       else
         cursors[i] = cursors[--active];
