@@ -27,9 +27,9 @@ enum {
   MAX_PLACES = 1024,
   MAX_HEADS = 1024,
   LONG = 4096, /**< Objects that make the effort worth while. */
-  FIRST_SAMPLES =
-      128, /**< Where an object is looked for at first; then again as
-                            often as in all before. */
+  /** Where an object is looked for at first; then as often again as in all
+   * before. */
+  FIRST_SAMPLES = 128,
   MAX_SAMPLES = 4096,
   RARE = 64,       /**< One object in more samples than these is too rare. */
   PATIENCE = 1024, /**< Rounds after which the user may have canceled. */
@@ -55,9 +55,9 @@ struct places {
 /** A walk under way. */
 struct cursor {
   struct chain *chain;
-  uint64_t
-      count; /**< Objects so far; written to the chain at its end, for another
-                       thread's are in its cache line. */
+  /** Objects so far; noted in the chain at its end, for those of another thread
+   * are in its cache line. */
+  uint64_t count;
   uint64_t last, node;
   const uint8_t *links; /**< Of NODE; NULL when they cannot be read. */
   uint64_t bit;         /**< Of NODE's object; NO_BIT: none can be there. */

@@ -477,18 +477,20 @@ static void search_shares(void *context, unsigned thread) {
   }
 }
 
-/** The same as find_item(), which for millions takes milliseconds. */
+/** The same as find_item(), which for millions takes milliseconds.  To start
+ * threads takes some, too, and there may be as many to find as there are items. */
 static uint64_t find_among(const struct pyheap *heap, const uint8_t *items,
                            uint64_t from, uint64_t count, uint64_t only) {
   enum {
     MANY = 1 << 18,
     SHARE = 1 << 16
   };
+  uint64_t alone = count - from < MANY ? count : from + SHARE;
+  uint64_t i = find_item(items, from, alone, only);
+  if (i < alone || alone == count)
+    return i;
   struct item_search search = {
-      items, only, from, count, {.end = count - from, .size = SHARE}};
-
-  if (count - from < MANY)
-    return find_item(items, from, count, only);
+      items, only, alone, count, {.end = count - alone, .size = SHARE}};
   parallel_run(heap->threads, search_shares, &search);
   return search.found;
 }

@@ -26,7 +26,7 @@ def ask(fixture, *command):
 
 
 def test(results, fixture, directory):
-    shared, in_list, in_dict = fixture.output().split()
+    shared, in_list, in_dict, repeated = fixture.output().split()
     said, seconds = ask(fixture, "refs", shared, "-limit", "unlimited")
     results.check("refs of what 200,000 hold: %.1f s" % seconds, seconds < SECONDS)
     # Which item of the list and the dict each is; the two are the same.
@@ -42,6 +42,11 @@ def test(results, fixture, directory):
     alone, _ = ask(fixture, "refs", item.group(1), "-depth", "1")
     results.check("refs: the same of one item", "[%s] in list %s" % (
         item.group(2), in_list) in alone, alone)
+    said, seconds = ask(fixture, "refs", repeated, "-depth", "1")
+    results.check("refs of what one list holds a million times: %.1f s" % seconds,
+                  seconds < SECONDS)
+    results.check("refs: its first places in the list",
+                  "[1], [3], [5], … 999997 more in list" in said, said)
     path = os.path.join(directory, "graph.dot")
     _, seconds = ask(fixture, "refs", shared, "-limit", "unlimited", "-dot", path)
     results.check("refs -dot: %.1f s" % seconds, seconds < SECONDS)
