@@ -130,14 +130,15 @@ void types_forget(struct pyheap *heap) {
     types->table[types->used[--types->used_count]] = (struct type_entry){0};
 }
 
-/** The entry of ADDRESS from SLOT on, or the empty one that ends the search. */
-static struct type_entry *search_from(const struct types *types, size_t slot,
-                                      uint64_t address) {
+/** Looks for ADDRESS from SLOT on.  *ENTRY: where it is, or the empty one that ended
+ * the search, which another thread may fill at once. */
+static bool search_from(const struct types *types, size_t slot,
+                        uint64_t address, struct type_entry **entry) {
   for (;; slot = (slot + 1) % TYPE_TABLE_SIZE) {
-    struct type_entry *entry = &types->table[slot];
-    uint64_t found = __atomic_load_n(&entry->address, __ATOMIC_ACQUIRE);
+    *entry = &types->table[slot];
+    uint64_t found = __atomic_load_n(&(*entry)->address, __ATOMIC_ACQUIRE);
     if (found == address || !found)
-      return entry;
+      return found;
   }
 }
 
@@ -150,17 +151,18 @@ static size_t no_type_slot(uint64_t address) {
 /** The entry of ADDRESS, as a type or as none; NULL when it has none yet. */
 static const struct type_entry *find_entry(const struct types *types,
                                            uint64_t address) {
-  const struct type_entry *entry =
-      search_from(types, types_slot(address), address);
-  if (!entry->address)
-    entry = search_from(types, no_type_slot(address), address);
-  return entry->address ? entry : NULL;
+  struct type_entry *entry;
+  return search_from(types, types_slot(address), address, &entry) ||
+                 search_from(types, no_type_slot(address), address, &entry)
+             ? entry
+             : NULL;
 }
 
 static void insert(struct types *types, uint64_t address,
                    const struct type *type) {
-  size_t slot = type ? types_slot(address) : no_type_slot(address);
-  struct type_entry *entry = search_from(types, slot, address);
+  struct type_entry *entry;
+  search_from(types, type ? types_slot(address) : no_type_slot(address),
+              address, &entry);
   types->used[types->used_count++] = (uint32_t)(entry - types->table);
   entry->type = type;
   __atomic_store_n(&entry->address, address, __ATOMIC_RELEASE);
