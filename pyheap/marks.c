@@ -136,11 +136,8 @@ uint64_t mark_word(const struct pyheap *heap, uint32_t number) {
 }
 
 uint64_t heap_number_address(const struct pyheap *heap, uint32_t number) {
-  uint64_t word = mark_word(heap, number);
-  uint64_t marks = heap->marks[word];
-  for (uint32_t skip = number - heap->ranks[word]; skip; skip--)
-    marks &= marks - 1;
-  return heap_bit_address(heap, 64 * word + (unsigned)__builtin_ctzll(marks));
+  struct mark_cursor cursor = mark_cursor_at(heap, number);
+  return mark_cursor_address(heap, &cursor, number);
 }
 
 size_t marks_list(const struct pyheap *heap, const uint64_t *marks,
