@@ -47,8 +47,8 @@ void memory_deinit(struct memory *memory) {
     munmap(memory->mappings[i], memory->mapping_lengths[i]);
   free(memory->mappings);
   free(memory->mapping_lengths);
-  for (size_t i = 0; i < sizeof memory->chunks / sizeof *memory->chunks; i++)
-    free(memory->chunks[i]);
+  for (size_t i = 0; i < sizeof memory->pieces / sizeof *memory->pieces; i++)
+    free(memory->pieces[i]);
   for (size_t i = 0; i < memory->file_count; i++) {
     free((char *)memory->files[i].path);
     free((char *)memory->files[i].local);
@@ -247,7 +247,8 @@ static int priority(const struct memory_range *range) {
   return !range->bytes ? 2 : range->flags & MEMORY_FROM_FILE ? 1 : 0;
 }
 
-/** Replaces the ranges by sorted and disjoint ones. */
+/** Replaces the ranges by sorted and disjoint ones, and one behind all memory,
+ * which is not counted. */
 static struct pyheap_error *make_disjoint(struct memory *memory) {
   size_t count = memory->range_count;
   /* Each of COUNT ranges begins at most two pieces a layer, one at its own
@@ -278,6 +279,8 @@ static struct pyheap_error *make_disjoint(struct memory *memory) {
   free(memory->ranges);
   memory->ranges = above.ranges;
   memory->range_count = above.count;
+  memory->ranges[above.count] =
+      (struct memory_range){.start = UINT64_MAX, .end = UINT64_MAX};
   return NULL;
 }
 
@@ -286,31 +289,24 @@ size_t memory_find_range(const struct memory *memory, uint64_t address) {
                       memory->ranges[i].end <= address);
 }
 
-/** Fills the table from 1 MiB chunks of address space to the first range that
- * ends behind the chunk's start.  Chunks of missing memory alone need none: a
+/** Fills memory->pieces, of which there are none where all memory is missing: a
  * sanitizer reserves terabytes, and a damaged size may claim them. */
 static struct pyheap_error *index_ranges(struct memory *memory) {
   for (size_t i = 0; i < memory->range_count; i++) {
-    if (!memory->ranges[i].bytes)
+    const struct memory_range *range = &memory->ranges[i];
+    if (!range->bytes)
       continue;
-    uint64_t last = (memory->ranges[i].end - 1) >> 20;
-    for (uint64_t top = memory->ranges[i].start >> 36; top <= last >> 16;
-         top++) {
-      if (top >= sizeof memory->chunks / sizeof *memory->chunks)
+    uint64_t last = (range->end - 1) >> 20;
+    for (uint64_t piece = range->start >> 20; piece <= last; piece++) {
+      if (piece >> 16 >= sizeof memory->pieces / sizeof *memory->pieces)
         break;
-      if (memory->chunks[top])
-        continue;
-      memory->chunks[top] = malloc((1 << 16) * sizeof(uint32_t));
-      if (!memory->chunks[top])
+      const struct memory_range ***pieces = &memory->pieces[piece >> 16];
+      if (!*pieces)
+        *pieces = calloc(1 << 16, sizeof **pieces);
+      if (!*pieces)
         return &error_no_memory;
-      uint64_t start = top << 36;
-      size_t range = memory_find_range(memory, start);
-      for (uint64_t chunk = 0; chunk < 1 << 16; chunk++) {
-        while (range < memory->range_count &&
-               memory->ranges[range].end <= start + (chunk << 20))
-          range++;
-        memory->chunks[top][chunk] = (uint32_t)range;
-      }
+      if (!(*pieces)[piece & 0xffff])
+        (*pieces)[piece & 0xffff] = range;
     }
   }
   return NULL;

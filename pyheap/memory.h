@@ -58,7 +58,8 @@ struct memory_stack {
 };
 
 struct memory {
-  struct memory_range *ranges; /**< Ascending, disjoint. */
+  struct memory_range *ranges; /**< Ascending, disjoint; behind the last is one
+                                    that begins behind all memory. */
   size_t range_count;
   struct memory_file *files;
   size_t file_count;
@@ -91,7 +92,9 @@ struct memory {
   size_t damage_count; /**< The first so many tell what the core lacks. */
 
   /* Private. */
-  uint32_t *chunks[2048];
+  /** For each MiB of the target's address space with bytes at hand, by tables of
+   * 64 GiB: the first range with such that ends behind its start. */
+  const struct memory_range **pieces[2048];
   void **mappings; /**< What to munmap: address, length pairs. */
   size_t *mapping_lengths;
   size_t mapping_count;
@@ -123,23 +126,20 @@ bool memory_is_current(const struct memory *memory,
 struct pyheap_error *memory_open_remote(struct memory *memory,
                                         const struct pyheap_target *target);
 
-/** The range with bytes at hand that ADDRESS is in, or NULL: what is missing is
- * found in places only. */
+/** The range with bytes at hand that ADDRESS is in, or NULL. */
 static inline const struct memory_range *
 memory_range_at(const struct memory *memory, uint64_t address) {
   if (address >> 47)
     return NULL;
-  const uint32_t *chunk = memory->chunks[address >> 36];
-  if (!chunk)
+  const struct memory_range **pieces = memory->pieces[address >> 36];
+  const struct memory_range *range =
+      pieces ? pieces[(address >> 20) & 0xffff] : NULL;
+  if (!range)
     return NULL;
-  for (uint32_t i = chunk[(address >> 20) & 0xffff]; i < memory->range_count;
-       i++) {
-    const struct memory_range *range = &memory->ranges[i];
-    if (address < range->start)
-      return NULL;
+  /* Behind the last one is one that begins behind all memory. */
+  for (; address >= range->start; range++)
     if (address < range->end)
-      return range;
-  }
+      return range->bytes ? range : NULL;
   return NULL;
 }
 
@@ -156,7 +156,7 @@ size_t memory_find_range(const struct memory *memory, uint64_t address);
 static inline const uint8_t *memory_at(const struct memory *memory,
                                        uint64_t address, uint64_t length) {
   const struct memory_range *range = memory_range_at(memory, address);
-  if (!range || !range->bytes || length > range->reach - address)
+  if (!range || length > range->reach - address)
     return NULL;
   return range->bytes + (address - range->start);
 }
@@ -166,7 +166,7 @@ static inline const uint8_t *memory_available(const struct memory *memory,
                                               uint64_t address,
                                               uint64_t *available) {
   const struct memory_range *range = memory_range_at(memory, address);
-  if (!range || !range->bytes)
+  if (!range)
     return NULL;
   *available = range->reach - address;
   return range->bytes + (address - range->start);

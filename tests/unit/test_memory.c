@@ -147,7 +147,7 @@ static void test_granules(void **state) {
   assert_true(memory.bit_count == 3 + 2);
   assert_true(memory_range_at(&memory, 0x1000)->bit == 0);
   assert_true(memory_range_at(&memory, 0x3000)->bit == 3);
-  assert_false(memory_range_at(&memory, 0x2000)->flags & MEMORY_OBJECTS);
+  assert_null(memory_range_at(&memory, 0x2000));
   memory_deinit(&memory);
 }
 
