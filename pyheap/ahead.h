@@ -31,15 +31,10 @@ struct ahead {
 static inline void ahead_take(struct ahead *ahead, pyheap_node node,
                               uint64_t address) {
   struct ahead_object *place = &ahead->ring[ahead->taken++ % AHEAD_RING];
-  const uint8_t *bytes = memory_at(&ahead->heap->memory, address, 1);
 
   place->node = node;
-  place->object.address = address;
-  if (!bytes)
-    return;
-  /* Two lines: what a type puts before its objects is in the first. */
-  __builtin_prefetch(bytes - 32);
-  __builtin_prefetch(bytes + 32);
+  object_find(ahead->heap, address, &place->object);
+  object_prefetch_header(&place->object);
 }
 
 /** The next object whose memory has come, or NULL: for now, while there is MORE to
@@ -51,7 +46,7 @@ static inline const struct ahead_object *ahead_give(struct ahead *ahead,
   if (ahead->loaded < ahead->taken &&
       (!more || ahead->taken - ahead->loaded > AHEAD_FIRST_LINE)) {
     struct object *object = &ahead->ring[ahead->loaded++ % AHEAD_RING].object;
-    if (object_load(ahead->heap, object->address, object, &why))
+    if (object_read(ahead->heap, object, &why))
       object_prefetch(ahead->heap, object);
     else
       object->address = 0;

@@ -166,26 +166,24 @@ static const char NOT_TRACKED[] =
 /** Whether the object of an entry is news.  Its type is looked at only now. */
 static bool load_fetched(struct worker *worker, struct fetched *fetched) {
   struct pyheap *heap = worker->heap;
-  uint64_t address = fetched->object.address, bit = 0;
   const char *why;
 
-  if (!fetched->tracked &&
-      (!mark_bit(heap, address, &bit) || mark_get(heap->marks, bit)))
+  if (!fetched->tracked && mark_get(heap->marks, fetched->bit))
     return false;
-  if (!object_load(heap, address, &fetched->object, &why)) {
+  if (!object_read(heap, &fetched->object, &why)) {
     problems_add(&worker->problems, fetched->tracked ? NOT_TRACKED : why,
-                 address, 1);
+                 fetched->object.address, 1);
     /* It was marked before it was looked at. */
-    if (fetched->tracked && mark_bit(heap, address, &bit))
-      mark_clear(heap->marks, bit);
+    if (fetched->tracked)
+      mark_clear(heap->marks, fetched->bit);
     return false;
   }
   if (fetched->tracked)
     return true;
-  if (!mark_set(heap->marks, bit))
+  if (!mark_set(heap->marks, fetched->bit))
     return false;
   if (worker->orphans)
-    mark_set(heap->orphans, bit);
+    mark_set(heap->orphans, fetched->bit);
   return true;
 }
 
@@ -291,14 +289,14 @@ static bool take_object(struct worker *worker, uint64_t *address,
 /** Asks for one more object. */
 static bool fetch_object(struct worker *worker) {
   struct fetched *fetched = &worker->fetched[worker->taken % FETCHED];
-  if (!take_object(worker, &fetched->object.address, &fetched->tracked))
+  uint64_t address;
+
+  if (!take_object(worker, &address, &fetched->tracked))
     return false;
-  const uint8_t *bytes =
-      memory_at(&worker->heap->memory, fetched->object.address, 1);
-  if (bytes) {
-    __builtin_prefetch(bytes - 32);
-    __builtin_prefetch(bytes + 32);
-  }
+  /* Only what has a bit is taken, so that it is in a range. */
+  fetched->bit = mark_range_bit(
+      object_find(worker->heap, address, &fetched->object), address);
+  object_prefetch_header(&fetched->object);
   worker->taken++;
   return true;
 }

@@ -35,6 +35,7 @@ struct worker {
    * these some are VISITED. */
   struct fetched {
     struct object object; /**< Its address 0: found by another meanwhile. */
+    uint64_t bit;         /**< Its place in heap->marks. */
     bool tracked;
   } fetched[FETCHED];
   uint64_t taken, loaded, visited;

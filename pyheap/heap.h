@@ -199,8 +199,29 @@ struct visit {
   struct pyheap_reference references[128];
 };
 
-/** Loads the object at ADDRESS, which must have a type that is one.  False when
- * it is none; then *why says in words what is wrong. */
+/** Notes where the object at ADDRESS is, for object_read(), and returns the range:
+ * NULL when it cannot be read. */
+static inline const struct memory_range *object_find(const struct pyheap *heap,
+                                                     uint64_t address,
+                                                     struct object *object) {
+  const struct memory_range *range = memory_range_at(&heap->memory, address);
+  object->address = address;
+  object->bytes = range ? range->bytes + (address - range->start) : NULL;
+  object->available = range ? range->reach - address : 0;
+  return range;
+}
+/** Asks for its first lines: what a type puts before its objects is in one. */
+static inline void object_prefetch_header(const struct object *object) {
+  if (!object->bytes)
+    return;
+  __builtin_prefetch(object->bytes - 32);
+  __builtin_prefetch(object->bytes + 32);
+}
+/** Reads the type of an object that was found, which must be one.  False when
+ * that is none; then *why says in words what is wrong. */
+bool object_read(const struct pyheap *heap, struct object *object,
+                 const char **why);
+/** Both: loads the object at ADDRESS. */
 bool object_load(const struct pyheap *heap, uint64_t address,
                  struct object *object, const char **why);
 /** Every reference of the object, visited ones first. */

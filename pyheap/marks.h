@@ -14,13 +14,19 @@ static inline uint64_t mark_words(const struct pyheap *heap) {
   return heap->memory.bit_count / 64 + 1;
 }
 
+/** The bit of ADDRESS, at which an object may start, in RANGE. */
+static inline uint64_t mark_range_bit(const struct memory_range *range,
+                                      uint64_t address) {
+  return range->bit + address / MEMORY_GRANULE - range->start / MEMORY_GRANULE;
+}
+
 /** The bit of ADDRESS; false when no object can be there. */
 static inline bool mark_bit(const struct pyheap *heap, uint64_t address,
                             uint64_t *bit) {
   const struct memory_range *range = memory_range_at(&heap->memory, address);
   if (!range || !(range->flags & MEMORY_OBJECTS) || address % MEMORY_GRANULE)
     return false;
-  *bit = range->bit + address / MEMORY_GRANULE - range->start / MEMORY_GRANULE;
+  *bit = mark_range_bit(range, address);
   return true;
 }
 

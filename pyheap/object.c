@@ -36,12 +36,13 @@ uint64_t heap_word(const struct pyheap *heap, uint64_t address,
 
 bool object_load(const struct pyheap *heap, uint64_t address,
                  struct object *object, const char **why) {
-  object->address = address;
-  object->bytes =
-      address % MEMORY_GRANULE
-          ? NULL
-          : memory_available(&heap->memory, address, &object->available);
-  if (!object->bytes ||
+  object_find(heap, address, object);
+  return object_read(heap, object, why);
+}
+
+bool object_read(const struct pyheap *heap, struct object *object,
+                 const char **why) {
+  if (object->address % MEMORY_GRANULE || !object->bytes ||
       object->available < (uint64_t)SIZEOF(heap->layout, PyObject)) {
     *why = "references to memory that cannot be read";
     return false;
