@@ -361,7 +361,7 @@ struct pyheap_error *gc_chains_walk(struct pyheap *heap,
   *done = false;
   if (heads->count > MAX_HEADS)
     return NULL;
-  cleanup_free struct places *places = calloc(1, sizeof *places);
+  cleanup_free struct places *places = parallel_calloc(1, sizeof *places);
   if (!places)
     return &error_no_memory;
   places->heap = heap;

@@ -9,10 +9,17 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "parallel.h"
 #include "pyheap.h"
 
 struct total {
   uint64_t count, bytes;
+};
+
+enum {
+  /** They fill whole cache lines: beside those that a thread writes all the time
+   * might else be a type that others read as often. */
+  TOTALS_AT_ONCE = CACHE_LINES / sizeof(struct total),
 };
 
 /** By type index; empty when all zero, and to be freed with totals_deinit(). */
@@ -29,11 +36,13 @@ static inline void totals_deinit(struct totals *totals) {
 static inline bool totals_reserve(struct totals *totals, uint32_t index) {
   if (index < totals->count)
     return true;
-  size_t count = (size_t)index * 2 + 64;
-  struct total *grown = reallocarray(totals->list, count, sizeof *grown);
+  size_t count = ((size_t)index * 2 + 64) / TOTALS_AT_ONCE * TOTALS_AT_ONCE;
+  struct total *grown = parallel_calloc(count, sizeof *grown);
   if (!grown)
     return false;
-  memset(grown + totals->count, 0, (count - totals->count) * sizeof *grown);
+  if (totals->count)
+    memcpy(grown, totals->list, totals->count * sizeof *grown);
+  free(totals->list);
   totals->list = grown;
   totals->count = count;
   return true;
