@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "dict.h"
 #include "heap.h"
@@ -80,6 +81,19 @@ bool types_has_row(const char *name) {
 
 /* The table --------------------------------------------------------------- */
 
+enum {
+  TABLE_BYTES = TYPE_TABLE_SIZE * sizeof(struct type_entry)
+};
+
+/** An empty table, or NULL.  It is searched before it is written to: what is read of
+ * a process's own memory is a page of zeros that all share, and when that has to be
+ * replaced all processors are told.  Of shared memory, each page is its own. */
+static struct type_entry *table_create(void) {
+  void *table = mmap(NULL, TABLE_BYTES, PROT_READ | PROT_WRITE,
+                     MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  return table == MAP_FAILED ? NULL : table;
+}
+
 struct pyheap_error *types_init(struct pyheap *heap, uint64_t type_type) {
   static pthread_once_t once = PTHREAD_ONCE_INIT;
   struct types *types = &heap->types;
@@ -92,7 +106,7 @@ struct pyheap_error *types_init(struct pyheap *heap, uint64_t type_type) {
   pthread_mutex_init(&types->lock, &attributes);
   pthread_mutexattr_destroy(&attributes);
   types->list = calloc(MAX_TYPES, sizeof *types->list);
-  types->table = calloc(TYPE_TABLE_SIZE, sizeof *types->table);
+  types->table = table_create();
   types->used = calloc(MAX_TYPES + MAX_NO_TYPES, sizeof *types->used);
   if (!known_sorted || !types->list || !types->table || !types->used)
     return &error_no_memory;
@@ -113,9 +127,10 @@ void types_deinit(struct types *types) {
   for (uint32_t i = 0; i < types->count; i++)
     type_destroy(types->list[i]);
   free(types->list);
-  if (types->table)
+  if (types->table) {
     pthread_mutex_destroy(&types->lock);
-  free(types->table);
+    munmap(types->table, TABLE_BYTES);
+  }
   free(types->used);
   lost_names_deinit(&types->lost);
 }
@@ -166,6 +181,23 @@ static void insert(struct types *types, uint64_t address,
   types->used[types->used_count++] = (uint32_t)(entry - types->table);
   entry->type = type;
   __atomic_store_n(&entry->address, address, __ATOMIC_RELEASE);
+}
+
+/** Takes the lock, which is held for the microseconds that it takes to read a type:
+ * a thread that sleeps for it is woken some fifty later, while another type is
+ * wanted. */
+static void lock(struct types *types) {
+  enum {
+    TRIES = 256,
+    PAUSES = 8
+  };
+  for (int i = 0; i < TRIES; i++) {
+    if (pthread_mutex_trylock(&types->lock) == 0)
+      return;
+    for (int j = 0; j < PAUSES; j++)
+      __builtin_ia32_pause();
+  }
+  pthread_mutex_lock(&types->lock);
 }
 
 /* Reading one type -------------------------------------------------------- */
@@ -498,7 +530,7 @@ bool type_sizes_itself(const struct pyheap *heap, const struct type *type) {
   if (known)
     return known > 0;
   /* Names of types whose file is gone are looked up, and remembered. */
-  pthread_mutex_lock(&types->lock);
+  lock(types);
   for (uint32_t i = 0; i < type->public.mro_count && !known; i++) {
     const struct type *base = heap->types.list[type->mro[i]];
     if (has_own_row(heap, base))
@@ -622,7 +654,7 @@ const struct type *types_get(const struct pyheap *heap, uint64_t address) {
   }
   /* Reading a type changes what is known, not what the heap is. */
   struct pyheap *mutable = (struct pyheap *)heap;
-  pthread_mutex_lock(&mutable->types.lock);
+  lock(&mutable->types);
   const struct type *type = get_locked(mutable, address);
   pthread_mutex_unlock(&mutable->types.lock);
   return type;

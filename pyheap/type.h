@@ -108,11 +108,11 @@ bool type_sizes_itself(const struct pyheap *heap, const struct type *type);
 /** Whether there is a row for types of that name. */
 bool types_has_row(const char *name);
 
-/** Where the search for a type at ADDRESS begins in the table.  Types are far
- * larger than 16 bytes, and most of a program are in one place: so they are in few
- * pages of the table. */
+/** Where the search for a type at ADDRESS begins in the table.  A type has at least
+ * 400 bytes, and most of a program are in one place: so they are in few pages of the
+ * table. */
 static inline size_t types_slot(uint64_t address) {
-  return address / 16 % TYPE_TABLE_SIZE;
+  return address / 256 % TYPE_TABLE_SIZE;
 }
 
 /** The same as types_get(), where that is quick; else NULL. */
