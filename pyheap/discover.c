@@ -54,7 +54,8 @@ static void settle(struct worker *worker, unsigned count) {
           worker->pending_count * sizeof *worker->pending);
 }
 
-static void discover(struct worker *worker, uint64_t address) {
+static inline __attribute__((always_inline)) void
+discover(struct worker *worker, uint64_t address) {
   uint64_t bit;
 
   if (!mark_bit(worker->heap, address, &bit)) {
@@ -135,20 +136,22 @@ static void visit_found(struct worker *worker, const struct object *object,
   uint32_t index = object->type->index;
   uint64_t bytes;
 
-  if (!totals_reserve(&worker->tracked, index) ||
-      !totals_reserve(&worker->reachable, index)) {
+  if (!totals_reserve(&worker->reachable, index)) {
     worker->out_of_memory = true;
     return;
   }
-  if (!tracked && object_is_tracked(worker->heap, object)) {
+  if (!tracked && (object->type->flags & TPFLAGS_HAVE_GC) &&
+      object_is_tracked(worker->heap, object)) {
     tracked = true;
     miss_tracked(worker, object->address);
   }
   if (!object_measure(worker->heap, object, &bytes))
     problems_add(&worker->problems, "objects whose size makes no sense",
                  object->address, 1);
-  if (tracked)
+  if (tracked && totals_reserve(&worker->tracked, index))
     totals_add(&worker->tracked, index, bytes);
+  else if (tracked)
+    worker->out_of_memory = true;
   /* Types that have no instances are known by name all the same. */
   if (object->type->flags & TPFLAGS_TYPE_SUBCLASS)
     types_get(worker->heap, object->address);

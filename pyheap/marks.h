@@ -17,7 +17,7 @@ static inline uint64_t mark_words(const struct pyheap *heap) {
 /** The bit of ADDRESS, at which an object may start, in RANGE. */
 static inline uint64_t mark_range_bit(const struct memory_range *range,
                                       uint64_t address) {
-  return range->bit + address / MEMORY_GRANULE - range->start / MEMORY_GRANULE;
+  return address / MEMORY_GRANULE + range->bit_offset;
 }
 
 /** The bit of ADDRESS; false when no object can be there. */
@@ -77,7 +77,7 @@ static inline uint64_t mark_run_address(const struct pyheap *heap, uint64_t bit,
   if (bit >= run->end) {
     const struct memory_range *range = mark_range(heap, bit);
     run->end = range->bit + memory_granules(range);
-    run->offset = MEMORY_GRANULE * (range->start / MEMORY_GRANULE - range->bit);
+    run->offset = -MEMORY_GRANULE * range->bit_offset;
   }
   return MEMORY_GRANULE * bit + run->offset;
 }

@@ -348,6 +348,7 @@ struct pyheap_error *memory_finish(struct memory *memory) {
     struct memory_range *range = &memory->ranges[i];
     uint64_t length = range->end - range->start;
     range->bit = memory->bit_count;
+    range->bit_offset = range->bit - range->start / MEMORY_GRANULE;
     if (!range->bytes) {
       range->flags &= ~(uint32_t)MEMORY_OBJECTS;
       /* Files mapped for reading, such as locales, hold no heap. */

@@ -31,7 +31,8 @@ struct memory_range {
                              .data and .bss. */
   const uint8_t *bytes; /**< NULL: mapped in the target, not to be had here. */
   uint32_t flags;
-  uint64_t bit; /**< How many granules come before it, see below. */
+  uint64_t bit;        /**< How many granules come before it, see below. */
+  uint64_t bit_offset; /**< Of the bit of an address from its granule. */
 };
 
 /** A file mapped in the target, as NT_FILE or /proc/PID/maps tells. */

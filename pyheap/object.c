@@ -243,13 +243,12 @@ static bool counts_gc_head(const struct pyheap *heap,
  * _PySys_GetSizeOf; pycore_object.h, _PyType_PreHeaderSize). */
 static uint64_t preheader(const struct pyheap *heap,
                           const struct object *object) {
-  const struct layout *layout = heap->layout;
-  uint64_t gc_head =
-      layout->free_threaded ? 0 : (uint64_t)SIZEOF(layout, PyGC_Head);
-  uint64_t size = counts_gc_head(heap, object) ? gc_head : 0;
-  if (object->type->flags & (TPFLAGS_MANAGED_DICT | TPFLAGS_MANAGED_WEAKREF))
-    size += 2 * 8;
-  return size;
+  const struct type *type = object->type;
+
+  return type->managed_words +
+         (!(type->flags & TPFLAGS_TYPE_SUBCLASS) || counts_gc_head(heap, object)
+              ? type->gc_head
+              : 0);
 }
 
 /** Basic size and items; UINT64_MAX for more than can be. */
@@ -392,6 +391,8 @@ void object_prefetch(const struct pyheap *heap, const struct object *object) {
   const struct layout *layout = heap->layout;
   const struct type *type = object->type;
 
+  if (type->leaf)
+    return;
   if (type->flags & TPFLAGS_MANAGED_DICT)
     prefetch_managed_dict(heap, object);
   switch (type->known ? type->known->kind : KIND_OTHER) {
@@ -409,9 +410,9 @@ void object_prefetch(const struct pyheap *heap, const struct object *object) {
   }
 }
 
-void visit_reference(struct visit *visit, uint64_t target,
-                     enum pyheap_reference_kind kind,
-                     enum pyheap_name_form form, uint64_t name) {
+static inline void add_reference(struct visit *visit, uint64_t target,
+                                 enum pyheap_reference_kind kind,
+                                 enum pyheap_name_form form, uint64_t name) {
   if (!target || visit->stop)
     return;
   if (visit->demote && kind == PYHEAP_VISITED)
@@ -422,6 +423,12 @@ void visit_reference(struct visit *visit, uint64_t target,
   }
   visit->references[visit->count++] =
       (struct pyheap_reference){target, kind, {form, name}, visit->uncounted};
+}
+
+void visit_reference(struct visit *visit, uint64_t target,
+                     enum pyheap_reference_kind kind,
+                     enum pyheap_name_form form, uint64_t name) {
+  add_reference(visit, target, kind, form, name);
 }
 
 void visit_named(struct visit *visit, uint64_t target,
@@ -567,7 +574,7 @@ void visit_array(struct visit *visit, uint64_t address, uint64_t count,
     return;
   }
   for (uint64_t i = 0; i < count && !visit->stop; i++)
-    visit_reference(visit, load_u64(items + 8 * i), kind, PYHEAP_NAME_INDEX, i);
+    add_reference(visit, load_u64(items + 8 * i), kind, PYHEAP_NAME_INDEX, i);
 }
 
 void visit_counted(struct visit *visit, bool counted) {
@@ -701,7 +708,8 @@ void object_visit(struct visit *visit, const struct object *object) {
    * references are not counted (Objects/unicodeobject.c of 3.11,
    * PyUnicode_InternInPlace). */
   visit->object = object;
-  visit->uncounted = heap_is_interned_dict(visit->heap, object->address);
+  visit->uncounted = (type->flags & TPFLAGS_DICT_SUBCLASS) &&
+                     heap_is_interned_dict(visit->heap, object->address);
   visit->type_visited = false;
   visit->demote = !object_is_gc(visit->heap, object);
   visit_subtype(visit, object);

@@ -566,6 +566,10 @@ static void fill(struct pyheap *heap, struct type *type,
   type->itemsize = TYPE_FIELD(heap, bytes, tp_itemsize);
   type->dictoffset = (int64_t)TYPE_FIELD(heap, bytes, tp_dictoffset);
   type->weaklistoffset = (int64_t)TYPE_FIELD(heap, bytes, tp_weaklistoffset);
+  if ((type->flags & TPFLAGS_HAVE_GC) && !heap->layout->free_threaded)
+    type->gc_head = (uint8_t)SIZEOF(heap->layout, PyGC_Head);
+  if (type->flags & (TPFLAGS_MANAGED_DICT | TPFLAGS_MANAGED_WEAKREF))
+    type->managed_words = 2 * 8;
   type->size_offset =
       type->itemsize ? OFFSET(heap->layout, PyVarObject, ob_size) : FACT_ABSENT;
   type->metatype = load_u64(bytes + OFFSET(heap->layout, PyObject, ob_type));

@@ -52,8 +52,10 @@ struct type {
   uint32_t flags;
   uint64_t basicsize, itemsize;
   int64_t dictoffset, weaklistoffset;
-  int32_t size_offset; /**< Of ob_size; FACT_ABSENT without items. */
-  uint64_t metatype;   /**< ob_type */
+  int32_t size_offset;   /**< Of ob_size; FACT_ABSENT without items. */
+  uint8_t gc_head;       /**< Bytes of the PyGC_Head before an instance, … */
+  uint8_t managed_words; /**< … and of its managed dict and weak references. */
+  uint64_t metatype;     /**< ob_type */
   /** The rows that say what instances hold and weigh: of the first type along
    * tp_base that is no Python class. */
   const struct known_type *known;
