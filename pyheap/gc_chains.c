@@ -26,9 +26,8 @@ enum {
   ENOUGH_PLACES = 64,
   MAX_PLACES = 1024,
   MAX_HEADS = 1024,
-  LONG = 4096, /**< Objects that make the effort worth while. */
-  /** Where an object is looked for at first; then as often again as in all
-   * before. */
+  LONG = 1024, /**< Objects that make the effort worth while. */
+  /** Where an object is looked for at first; then as often as that tells. */
   FIRST_SAMPLES = 128,
   MAX_SAMPLES = 4096,
   RARE = 64,       /**< One object in more samples than these is too rare. */
@@ -218,29 +217,34 @@ static size_t wanted_places(const struct pyheap *heap) {
                                 : (size_t)places;
 }
 
-/** Looks for objects all over the memory, in more and more of it, until there are
- * enough or they are rare: in memory that is not read otherwise.  False without
- * memory. */
+/** How many more samples are likely to lead to WANTED objects when TRIED led to
+ * FOUND; 0: there are enough, or they are rare, as in memory that is not read
+ * otherwise. */
+static uint64_t more_samples(uint64_t wanted, uint64_t found, uint64_t tried) {
+  if (found >= wanted || found * RARE < tried || tried == MAX_SAMPLES)
+    return 0;
+  /* A quarter more, so that it is not done for a few again. */
+  uint64_t more = (wanted - found) * tried / found * 5 / 4 + 1;
+  return more < MAX_SAMPLES - tried ? more : MAX_SAMPLES - tried;
+}
+
+/** Looks for objects all over the memory.  False without memory. */
 static bool find_places(struct places *places) {
   cleanup_free struct sampling *sampling = malloc(sizeof *sampling);
   size_t heads = places->count, wanted = wanted_places(places->heap);
-  uint64_t more = FIRST_SAMPLES;
-
   if (!sampling)
     return false;
   sampling->heap = places->heap;
   sampling->tried = 0;
-  do {
+  for (uint64_t more = FIRST_SAMPLES; more;
+       more = more_samples(wanted, places->count - heads, sampling->tried)) {
     parallel_each(places->heap->threads, more, take_sample, sampling);
     for (size_t i = 0; i < more; i++)
       if (sampling->found[sampling->tried + i])
         places->chains[places->count++] =
             (struct chain){.start = sampling->found[sampling->tried + i]};
     sampling->tried += more;
-    more = sampling->tried;
-  } while (sampling->tried + more <= MAX_SAMPLES &&
-           places->count - heads < wanted &&
-           (places->count - heads) * RARE >= sampling->tried);
+  }
   return true;
 }
 

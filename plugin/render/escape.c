@@ -87,7 +87,8 @@ static locale_t utf8_locale(void) {
 static int code_width(int32_t code) {
   if (code < 0x20 || (code >= 0x7f && code < 0xa0))
     return -1;
-  if (code < 0x7f)
+  /* The ellipsis is our own: no locale is loaded for it. */
+  if (code < 0x7f || code == 0x2026)
     return 1;
   if (IN_RANGES(formatting, code) || (code & 0xfffe) == 0xfffe)
     return -1;
