@@ -18,7 +18,10 @@ void *parallel_calloc(size_t count, size_t size) {
 }
 
 unsigned parallel_threads(void) {
-  long processors = sysconf(_SC_NPROCESSORS_ONLN);
+  cpu_set_t allowed;
+  long processors = sched_getaffinity(0, sizeof allowed, &allowed) == 0
+                        ? CPU_COUNT(&allowed)
+                        : sysconf(_SC_NPROCESSORS_ONLN);
   return processors < 1             ? 1
          : processors > MAX_WORKERS ? MAX_WORKERS
                                     : (unsigned)processors;

@@ -30,7 +30,8 @@ void *parallel_calloc(size_t count, size_t size);
 /** What thread THREAD of the work does; 0 is the caller's own. */
 typedef void parallel_fn(void *context, unsigned thread);
 
-/** As many threads as can run at the same time: one a processor. */
+/** As many threads as can run at the same time: one for each processor that this
+ * one may run on. */
 unsigned parallel_threads(void);
 
 /** Runs FN for every thread below THREADS and waits for all.  They need not run
