@@ -90,7 +90,7 @@ enum {
  * replaced all processors are told.  Of shared memory, each page is its own. */
 static struct type_entry *table_create(void) {
   void *table = mmap(NULL, TABLE_BYTES, PROT_READ | PROT_WRITE,
-                     MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+                     MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   return table == MAP_FAILED ? NULL : table;
 }
 
